@@ -1,0 +1,1 @@
+"""The Pulumi program: everything that an environment of Trawler consists of."""

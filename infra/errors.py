@@ -1,0 +1,23 @@
+"""What can go wrong before or during a deployment, told to the person who asked for it.
+
+InfraError
+├── SettingsError    the stack's configuration says something that cannot be
+├── ReleaseError     the workers' folder cannot be packed, or the bucket holds something else
+└── ManifestError    an app's JSON cannot be what Marathon would run
+"""
+
+
+class InfraError(Exception):
+    """A mistake in what the program was given. Its text says where, what, and what to do."""
+
+
+class SettingsError(InfraError):
+    """Raised before any resource is registered, for a key or value of the stack file."""
+
+
+class ReleaseError(InfraError):
+    """Raised while the workers' folder is packed, or when the stored release differs from it."""
+
+
+class ManifestError(InfraError):
+    """Raised for a file of `marathon_apps/` that is not JSON, has an unknown field or an unfilled placeholder."""
