@@ -1,0 +1,102 @@
+"""``python -m local.mesos``: a Marathon with its agents, and the images its tasks run in."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from local.mesos.agent.images import ImageError, build_image
+from local.mesos.agent.loopback import is_loopback
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+
+def _misused(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(2)
+
+
+@cli.command()
+def image(
+    lock: Annotated[Path, typer.Option(help="Requirements file with a hash for every package.")],
+    tag: Annotated[str, typer.Option(help="Tag that apps name after the colon of their image.")],
+    images: Annotated[Path, typer.Option(help="Folder of all images.")],
+) -> None:
+    """Build the virtual environment that stands for an image; at once where it is there already."""
+    try:
+        build_image(images.resolve(), tag, lock, lambda line: typer.echo(line, err=True))
+    except ImageError as error:
+        typer.echo(f"image {tag}: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@cli.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 lets the system choose.")],
+    work_dir: Annotated[Path, typer.Option(help="Folder of the sandboxes.")],
+    images: Annotated[Path, typer.Option(help="Folder of all images.")],
+    agents: Annotated[
+        int | None, typer.Option(min=0, help="So many agents that never go, without AWS.")
+    ] = None,
+    agent_cpus: Annotated[float, typer.Option(help="CPUs of each such agent.")] = 4.0,
+    agent_mem: Annotated[float, typer.Option(help="MB of each such agent.")] = 8192.0,
+    aws_endpoint: Annotated[
+        str | None, typer.Option(help="EC2 whose spot fleet instances are the agents.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="Region of that endpoint.")] = "us-east-1",
+    executor_environment: Annotated[
+        Path | None, typer.Option(help="JSON object of variables that every task gets.")
+    ] = None,
+    shutdown_grace: Annotated[float, typer.Option(help="Seconds from SIGTERM to SIGKILL at the end.")] = 10.0,
+    exit_with_parent: Annotated[
+        bool, typer.Option(help="End when the process that started this ends.")
+    ] = False,
+) -> None:
+    """Run Marathon and its agents in the foreground until SIGTERM or Ctrl-C; no task outlives it."""
+    if (agents is None) == (aws_endpoint is None):
+        raise _misused("give either --agents N or --aws-endpoint URL")
+    if aws_endpoint is not None and not is_loopback(urlsplit(aws_endpoint).hostname or ""):
+        raise _misused(
+            f"--aws-endpoint {aws_endpoint}: not a loopback address; this never speaks to AWS itself"
+        )
+    # They cost a second of imports that `image` has no use for.
+    from local.mesos import foreground  # noqa: PLC0415
+    from local.mesos.fleet import Fleet  # noqa: PLC0415
+    from local.mesos.rest.server import PortError  # noqa: PLC0415
+    from local.mesos.serve import Settings  # noqa: PLC0415
+
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+    )
+    settings = Settings(
+        work_dir, images, port, _environment(executor_environment), shutdown_grace_s=shutdown_grace
+    )
+    parent = os.getppid() if exit_with_parent else None
+    machines = foreground.static_machines(agents or 0, agent_cpus, agent_mem)
+    fleet = Fleet(aws_endpoint, region) if aws_endpoint is not None else None
+    try:
+        asyncio.run(foreground.serve(settings, machines, fleet, parent, typer.echo))
+    except PortError as error:
+        raise _misused(str(error)) from None
+
+
+def _environment(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _misused(f"--executor-environment {path}: {error}") from None
+    if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
+        raise _misused(f"--executor-environment {path}: a JSON object of strings is needed")
+    return {str(key): str(value) for key, value in document.items()}
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,1 @@
+"""One machine of the cluster: sandbox, fetcher, image, container."""

@@ -1,0 +1,68 @@
+"""What runs a task. One implementation is here, `processes`; a container engine fits the same seam."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from local.mesos.agent.sandbox import Sandbox
+from local.mesos.agent.task_info import TaskInfo
+
+
+class LaunchError(Exception):
+    """The container could not be started; the text is the task's failure message."""
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """One container to launch.
+
+    Attributes:
+        id: uuid of the container.
+        task: what to run.
+        sandbox: its folder, with everything fetched already there.
+        environment: what the framework, the agent and Mesos set; the containerizer adds what an image would bring.
+    """
+
+    id: str
+    task: TaskInfo
+    sandbox: Sandbox
+    environment: dict[str, str]
+
+
+class Container(Protocol):
+    @property
+    def pid(self) -> int:
+        """Process id of the container's first process."""
+        ...
+
+    async def wait(self) -> int:
+        """The exit status, negative for a signal, once nothing of the container runs any more."""
+        ...
+
+    async def kill(self, grace_s: float) -> None:
+        """SIGTERM to the first process now, SIGKILL to all after ``grace_s``; returns when the container has ended.
+
+        A second call may shorten the grace, never lengthen it.
+        """
+        ...
+
+
+class Containerizer(Protocol):
+    async def pull(self, task: TaskInfo) -> None:
+        """Make the task's image present.
+
+        Raises:
+            LaunchError: there is no such image.
+        """
+        ...
+
+    async def launch(self, spec: ContainerSpec) -> Container:
+        """Start the container.
+
+        Raises:
+            LaunchError: it cannot be started.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release what the containerizer itself holds; containers have ended before."""
+        ...

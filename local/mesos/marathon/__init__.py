@@ -1,0 +1,1 @@
+"""The scheduler: app definitions, instances, deployments. Knows agents by their interface only."""

@@ -1,0 +1,1 @@
+"""Marathon's HTTP interface."""
