@@ -1,0 +1,128 @@
+"""The real engine against the local stack: its environment and its commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.stack.layout import HOST, MOTO_SERVICES, ROOT, Layout, Ports, cache
+from local.stack.processes import StackError
+
+ENGINE_FOLDER = cache() / "pulumi" / "v3.200.0" / "bin"
+"""Where the set-up puts an engine that it built."""
+
+STACK = "local"
+
+_READ_CONFIG = frozenset({"up", "preview", "refresh", "destroy", "config"})
+"""Commands that take another configuration file."""
+
+
+def environment(layout: Layout) -> dict[str, str]:
+    """What a shell needs for `pulumi up -s local`, on top of what it has."""
+    path = os.environ.get("PATH", "")
+    if not shutil.which("pulumi"):
+        path = f"{ENGINE_FOLDER}:{path}"
+    return {
+        "PATH": path,
+        "PULUMI_HOME": str(layout.pulumi_home),
+        "PULUMI_BACKEND_URL": f"file://{layout.state}",
+        # Protects nothing: the state describes what lives in this machine's memory.
+        "PULUMI_CONFIG_PASSPHRASE": "local",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_ERROR_OUTPUT_STRING": "true",
+        **layout.aws_environment(),
+    }
+
+
+def command(layout: Layout, *arguments: str, stack: str = STACK) -> list[str]:
+    """A pulumi command line for the stack, with its configuration where that is not the tracked file."""
+    reads_config = arguments[0] in _READ_CONFIG and layout.config.exists()
+    config = ["--config-file", str(layout.config)] if reads_config else []
+    return ["pulumi", *arguments, "--stack", stack, *config]
+
+
+def select(layout: Layout) -> None:
+    """The stack exists and is the current one.
+
+    Raises:
+        StackError: the engine refuses.
+    """
+    answer = subprocess.run(
+        ["pulumi", "stack", "select", "--create", STACK, "--non-interactive"],
+        cwd=ROOT,
+        env={**os.environ, **environment(layout)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise StackError(f"pulumi stack select: {answer.stderr.strip() or answer.stdout.strip()}")
+
+
+def version(layout: Layout) -> str:
+    """The engine's version, such as `v3.200.0`."""
+    answer = subprocess.run(
+        ["pulumi", "version"],
+        env={**os.environ, **environment(layout)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return answer.stdout.strip()
+
+
+def write_config(layout: Layout) -> None:
+    """Write the stack's configuration for ports other than the tracked file's; remove one that is not needed."""
+    tracked = ROOT / f"Pulumi.{STACK}.yaml"
+    if layout.ports == Ports() and layout.run == ROOT / "build" / "local":
+        layout.config.unlink(missing_ok=True)
+        return
+    config: dict[str, Any] = yaml.safe_load(tracked.read_text())
+    values = config["config"]
+    values["aws:endpoints"] = [endpoints(layout)]
+    values["trawler:cluster"]["marathonUrls"] = [layout.url["marathon"]]
+    values["trawler:crawler"]["privateHosts"] = [f"{HOST}:{port}" for port in layout.ports.shops]
+    values["trawler:shops"] = os.path.relpath(layout.definitions, ROOT)
+    layout.run.mkdir(parents=True, exist_ok=True)
+    layout.config.write_text(yaml.safe_dump(config))
+
+
+def endpoints(layout: Layout) -> Mapping[str, str]:
+    """Service → URL, for the provider's configuration."""
+    url = layout.url
+    return {
+        **dict.fromkeys(MOTO_SERVICES, url["aws"]),
+        "sqs": url["sqs"],
+        "dynamodb": url["dynamodb"],
+    }
+
+
+def run(
+    layout: Layout, arguments: Sequence[str], timeout_s: float, log: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a pulumi command to its end, output captured.
+
+    Raises:
+        subprocess.TimeoutExpired: it takes longer than `timeout_s`.
+    """
+    answer = subprocess.run(
+        command(layout, *arguments),
+        cwd=ROOT,
+        env={**os.environ, **environment(layout)},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    if log:
+        log.write_text(answer.stdout + answer.stderr)
+    return answer

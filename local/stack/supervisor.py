@@ -1,0 +1,227 @@
+"""Start the stand-ins in order, watch them, and end them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from local.aws import plugin
+from local.shops import definitions
+from local.stack import processes
+from local.stack.layout import HOST, ROOT, SHOPS, Layout, cache
+from local.stack.processes import Child, StackError
+
+READY_TIMEOUT_S = 180.0
+IMAGE_TIMEOUT_S = 900.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a local stack is started with."""
+
+    seed: int = 1
+    products: int = 300
+    queue_server: str = "moto"
+    """`moto` or `elasticmq`."""
+
+    pages: Path | None = None
+    """Folder of saved real pages; None leaves that shop out."""
+
+
+@dataclass
+class LocalStack:
+    """The processes of a local stack. Ends them when it is closed, also after a failed start."""
+
+    layout: Layout
+    options: Options
+    say: Say
+    children: list[Child] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start everything; on return every port answers.
+
+        All of it lives in memory, so Pulumi's state of an earlier run describes nothing: it is thrown away.
+
+        Raises:
+            StackError: a port is taken, or a process does not come up.
+        """
+        layout = self.layout
+        processes.require_free(layout.ports.all())
+        self._throw_stale_state_away()
+        layout.run.mkdir(parents=True, exist_ok=True)
+        layout.state.mkdir(exist_ok=True)
+        layout.executor_environment.write_text(json.dumps(layout.aws_environment(), indent=2))
+        plugin.install(layout.pulumi_home, Path(sys.executable))
+        write_definitions(layout, self.options.pages)
+        try:
+            self._start_all()
+        except BaseException:
+            self.close()
+            raise
+
+    def check(self) -> None:
+        """Raise StackError when one of the processes has ended."""
+        for child in self.children:
+            if child.process.poll() is not None:
+                raise StackError(
+                    f"{child.name} ended with status {child.process.returncode}:\n{processes.tail(child.log)}"
+                )
+
+    def close(self) -> None:
+        """End the agents' tasks first, then what they use."""
+        mesos = [child for child in self.children if child.name == "mesos"]
+        processes.end(mesos)
+        processes.end([child for child in self.children if child not in mesos])
+        self.children.clear()
+
+    def _start_all(self) -> None:
+        layout, ports = self.layout, self.layout.ports
+        image = image_tag()
+        if not image_ready(image):
+            self.say(f"building the workers' image {image} (once for these dependencies) …")
+        build = self._spawn("image", image_command(image))
+        for service, port in (("aws", ports.aws), ("dynamodb", ports.dynamodb)):
+            self._spawn(service, moto_command(service, port))
+        queue_server = (
+            moto_command("sqs", ports.sqs)
+            if self.options.queue_server == "moto"
+            else elasticmq_command(ports.sqs)
+        )
+        self._spawn("sqs", queue_server)
+        self._spawn("shops", self._shops_command())
+        for name, port in (
+            ("aws", ports.aws),
+            ("dynamodb", ports.dynamodb),
+            ("sqs", ports.sqs),
+        ):
+            self._await(name, lambda port=port: answers(f"http://{HOST}:{port}/"))
+        # Not asked over HTTP: every request to a shop stands in its access log.
+        shops_log = layout.logs / "shops.log"
+        self._await("shops", lambda: b"shops ready" in shops_log.read_bytes())
+        if build.process.wait(IMAGE_TIMEOUT_S) != 0:
+            raise StackError(f"the workers' image could not be built:\n{processes.tail(build.log)}")
+        self.children.remove(build)
+        self._spawn("mesos", self._mesos_command())
+        self._await("mesos", lambda: answers(f"{layout.url['marathon']}/ping"))
+
+    def _spawn(self, name: str, command: list[str | Path]) -> Child:
+        child = processes.start(name, command, self.layout.logs / f"{name}.log")
+        self.children.append(child)
+        return child
+
+    def _await(self, name: str, ready: Callable[[], bool]) -> None:
+        child = next(child for child in self.children if child.name == name)
+        processes.await_ready(child, ready, READY_TIMEOUT_S)
+
+    def _shops_command(self) -> list[str | Path]:
+        options, pages = self.options, self.options.pages
+        ports = self.layout.ports.shops if pages else self.layout.ports.shops[:-1]
+        command: list[str | Path] = [
+            *(sys.executable, "-m", "local.shops", "serve", "--exit-with-parent"),
+            *("--run-dir", self.layout.shops, "--seed", str(options.seed)),
+            *("--products", str(options.products), "--ports", ",".join(map(str, ports))),
+        ]
+        return [*command, "--pages", pages] if pages else command
+
+    def _mesos_command(self) -> list[str | Path]:
+        layout = self.layout
+        return [
+            *(sys.executable, "-m", "local.mesos", "serve", "--exit-with-parent"),
+            *("--port", str(layout.ports.marathon), "--aws-endpoint", layout.url["aws"]),
+            *("--work-dir", layout.mesos, "--images", images()),
+            *("--executor-environment", layout.executor_environment),
+        ]
+
+    def _throw_stale_state_away(self) -> None:
+        stale = any((self.layout.state / ".pulumi" / "stacks").rglob("*.json"))
+        for folder in (self.layout.state, self.layout.mesos, self.layout.shops):
+            shutil.rmtree(folder, ignore_errors=True)
+        if stale:
+            self.say("the Pulumi state of an earlier local stack was thrown away: its resources are gone")
+
+
+def write_definitions(layout: Layout, pages: Path | None) -> None:
+    """Shop definitions for the ports in use, into the folder that `trawler:shops` names."""
+    shutil.rmtree(layout.definitions, ignore_errors=True)
+    layout.definitions.mkdir(parents=True)
+    ports: dict[str, int] = dict(zip(SHOPS, layout.ports.shops, strict=True))
+    if pages is None:
+        del ports["books"]
+    definitions.write(layout.definitions, ports)
+
+
+def moto_command(service: str, port: int) -> list[str | Path]:
+    """Command line of a moto process."""
+    return [
+        *(sys.executable, "-m", "local.aws", "serve", "--service", service),
+        *("--port", str(port), "--exit-with-parent"),
+    ]
+
+
+def elasticmq_command(port: int) -> list[str | Path]:
+    """Command line of ElasticMQ."""
+    return [
+        *(sys.executable, "-m", "local.aws.elasticmq"),
+        *("--port", str(port), "--cache", cache() / "elasticmq", "--exit-with-parent"),
+    ]
+
+
+def image_tag() -> str:
+    """Tag of the workers' image, from the one who decides it."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "infra.image"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise StackError(f"the image's tag cannot be told:\n{answer.stderr.strip()}")
+    return answer.stdout.strip()
+
+
+def image_command(tag: str) -> list[str | Path]:
+    """Command line that builds the workers' image unless it is there."""
+    return [
+        *(sys.executable, "-m", "local.mesos", "image", "--tag", tag),
+        *("--lock", ROOT / "workers" / "requirements.lock", "--images", images()),
+    ]
+
+
+def images() -> Path:
+    """The images of this user."""
+    return cache() / "images"
+
+
+def image_ready(tag: str) -> bool:
+    """Whether the image is there, whole."""
+    return (images() / tag / "complete").exists()
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers there, whatever it says: one that only listens may still be starting."""
+    session = requests.Session()
+    session.trust_env = False
+    try:
+        session.get(url, timeout=5.0, allow_redirects=False)
+    except requests.RequestException:
+        return False
+    return True
+
+
+def shop_urls(layout: Layout) -> dict[str, str]:
+    """Shop → base URL, as the shops themselves wrote it."""
+    return json.loads((layout.shops / "shops.json").read_text())
+
+
+__all__ = ["HOST", "LocalStack", "Options", "StackError", "shop_urls", "write_definitions"]
