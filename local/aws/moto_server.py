@@ -1,0 +1,163 @@
+"""moto as a server process for one part of AWS.
+
+SQS and DynamoDB, which carry the load, get processes of their own: Python runs one thread at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from local.aws import wsgi_server
+from local.aws.wsgi_server import Application
+
+Service: TypeAlias = Literal["aws", "sqs", "dynamodb"]
+SERVICES: Final[tuple[Service, ...]] = get_args(Service)
+
+_OWN: Final = {"sqs": {"sqs"}, "dynamodb": {"dynamodb", "dynamodbstreams"}}
+_PARENT_POLL_S: Final = 0.5
+_THREADS: Final = 64
+"""Requests answered at once. A long poll holds one for as long as it waits."""
+_MAX_BODY_BYTES: Final = 256 * 1024 * 1024
+
+
+def serve(service: Service, port: int, *, exit_with_parent: bool = False) -> int:
+    """Serves a part of AWS on 127.0.0.1 until SIGTERM or SIGINT; prints one line when it is ready.
+
+    Args:
+        service: `sqs`, `dynamodb`, or `aws` for all others.
+        port: TCP port; 0 picks a free one, which the line names.
+        exit_with_parent: ends when the process that started this one is gone.
+
+    Returns:
+        exit code: 0 after a signal, 2 when the port is taken.
+    """
+    listener = _listen(port)
+    if listener is None:
+        sys.stderr.write(
+            f"port {port} is taken on 127.0.0.1; choose another with --port, or stop what holds it\n"
+        )
+        return 2
+    # moto reads these when it is imported.
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    bound = int(listener.getsockname()[1])
+    os.environ["MOTO_PORT"] = str(bound)
+    # Before the slow imports: a stop that comes early is obeyed too.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    if exit_with_parent:
+        _watch_parent()
+    application = moto_application(service)
+
+    def ready() -> None:
+        sys.stdout.write(f"{service}: ready on http://127.0.0.1:{bound}\n")
+        sys.stdout.flush()
+
+    asyncio.run(wsgi_server.serve(application, listener, ready))
+    return 0
+
+
+def _stop(_number: int, _frame: object) -> None:
+    # State is in memory and meant to be lost: requests in flight (long polls) are not waited for.
+    os._exit(0)
+
+
+def _listen(port: int) -> socket.socket | None:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            return None
+        raise
+    return listener
+
+
+def _watch_parent() -> None:
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_POLL_S)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+
+
+def moto_application(service: Service) -> Application:
+    """moto, made fit for the part of AWS it serves. moto is changed for the whole process: one part a process."""
+    from moto.core import responses  # noqa: PLC0415
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
+
+    class Dispatcher(DomainDispatcherApplication):
+        """Remembers which part of moto serves a host: finding out reads a folder of 170 entries, 40 % of a call."""
+
+        def get_backend_for_host(self, host: str | None) -> Any:
+            if host not in backends:
+                backends[host] = super().get_backend_for_host(host)
+            return backends[host]
+
+    backends: dict[str | None, Any] = {}
+    # The same for a class's method names, which moto collects anew for each call.
+    loose_responses: Any = responses
+    loose_responses.method_names_from_class = cache(loose_responses.method_names_from_class)
+    if service == "sqs":
+        from local.aws.moto_sqs.control import install as install_sqs  # noqa: PLC0415
+
+        install_sqs()
+    elif service == "dynamodb":
+        from local.aws.moto_dynamodb import install as install_dynamodb  # noqa: PLC0415
+
+        install_dynamodb()
+    return only_own_services(service, Dispatcher(create_backend_app))
+
+
+def only_own_services(service: Service, dispatcher: Any) -> Application:
+    """The application, which answers a request for a service of another process with an error that says so."""
+    elsewhere: set[str] = set().union(*_OWN.values()) if service == "aws" else set()
+    own = _OWN.get(service, set())
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        # moto takes an object's key from the path as it was sent.
+        environ["RAW_URI"] = environ.get("REQUEST_URI", "")
+        asked = _signing_service(environ)
+        if asked and (asked in elsewhere or (own and asked not in own)):
+            text = f"this process serves {service}, not {asked}: check the endpoint that the client uses for {asked}"
+            body = ('{"__type":"UnknownOperationException","message":"' + text + '"}').encode()
+            headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+            start_response("400 Bad Request", headers)
+            return [body]
+        _keep_metadata_names(environ)
+        return dispatcher(environ, start_response)
+
+    return application
+
+
+def _keep_metadata_names(environ: dict[str, Any]) -> None:
+    """S3 tells x-amz-meta-a_b from x-amz-meta-a-b; moto looks here for the names as they were sent."""
+    names: dict[str, str] = {}
+    for name, value in environ.get(wsgi_server.RAW_HEADERS_KEY, []):
+        key = f"HTTP_{name.upper().replace('-', '_')}"
+        if "_" in name and name.lower().startswith("x-amz-meta-") and key not in environ:
+            names[key] = name
+            environ[key] = value
+    environ["moto.preserved_header_names"] = names
+
+
+def _signing_service(environ: dict[str, Any]) -> str | None:
+    """The service that a request was signed for: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`."""
+    parts = str(environ.get("HTTP_AUTHORIZATION", "")).split("Credential=")
+    scope = parts[1].split(",")[0].split("/") if len(parts) > 1 else []
+    return scope[3] if len(scope) > 3 else None
