@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -86,7 +86,9 @@ def show(verdicts: Sequence[ShopVerdict], console: Console) -> None:
 
 def table(verdicts: Sequence[ShopVerdict]) -> Table:
     """A row a shop; what should be 0 and is not stands in red."""
-    made = Table(title="What was crawled", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    made = Table(
+        title="What was crawled", title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 0), pad_edge=False
+    )
     made.add_column("shop", no_wrap=True)
     # Two lines a heading: the table must fit a terminal of 80 columns.
     for heading in (

@@ -76,7 +76,8 @@ class Demo:
         report.show(verdicts, self.console)
         self._say(
             f"{made.resources} resources, {made.apps} apps; set-up {made.setup_s} s, up {made.up_s} s, "
-            f"crawl {made.crawl_s} s, in all {made.wall_s} s; queues on {made.queue_server}; report: {os.path.relpath(path)}"
+            f"crawl {made.crawl_s} s, in all {made.wall_s} s; queues on {made.queue_server}; "
+            f"report: {os.path.relpath(path)}"
         )
         return 0 if made.ok else 1
 

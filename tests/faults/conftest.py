@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -184,7 +185,9 @@ def crawl(services: Services, tmp_path: Path) -> Generator[Crawl]:
         processes.await_ready(shops, listing.exists, 30)
         base: str = json.loads(listing.read_text())[SHOP]
         host = base.removeprefix("http://").rstrip("/")
-        definitions.write(tmp_path / "definitions", {SHOP: int(host.rsplit(":", 1)[1])})
+        (definition,) = definitions.write(tmp_path / "definitions", {SHOP: int(host.rsplit(":", 1)[1])})
+        # Deep enough for every product; less of the endless calendar is less to wait for.
+        definition.write_text(re.sub(r"max_depth = \d+", "max_depth = 5", definition.read_text()))
         crawl = _made(services, tmp_path, host)
         yield crawl
     finally:

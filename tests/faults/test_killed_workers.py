@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -35,55 +35,54 @@ def assert_whole(crawl: Crawl) -> None:
     assert [stage for stage in STAGES if crawl.depth(crawl.environment[f"DEAD_{stage}"])] == []
 
 
-def once(
-    kill: Callable[[], None], due: Callable[[Mapping[str, Any]], bool]
-) -> Callable[[Mapping[str, Any]], None]:
-    """Kill at the first turn at which it is due."""
-    killed: list[bool] = []
+def test_workers_of_every_stage_killed_in_the_middle_of_a_crawl_lose_and_double_nothing(crawl: Crawl) -> None:
+    left = list(STAGES)
 
-    def turn(row: Mapping[str, Any]) -> None:
-        if not killed and due(row):
-            killed.append(True)
-            kill()
+    def kill_the_next(row: Mapping[str, Any]) -> None:
+        if left and row.get("done", 0) >= 3 * (len(STAGES) - len(left) + 1):
+            crawl.kill(left.pop(0))
 
-    return turn
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_worker_killed_in_the_middle_of_a_crawl_loses_and_doubles_nothing(crawl: Crawl, stage: str) -> None:
-    crawl.run(once(lambda: crawl.kill(stage), lambda row: row.get("done", 0) >= 4))
-    assert crawl.deaths[stage] == 1
+    crawl.run(kill_the_next)
+    assert crawl.deaths == dict.fromkeys(STAGES, 1)
     assert_whole(crawl)
 
 
-@pytest.mark.parametrize(
-    ("stage", "phase"),
-    [
-        pytest.param("plan", "send", id="plan: between the frontier write and the send"),
-        pytest.param("plan", "delete", id="plan: between the send and its delete"),
-        pytest.param("fetch", "mark", id="fetch: between the send and the mark"),
-        pytest.param("fetch", "delete", id="fetch: between the send and its delete"),
-        pytest.param("parse", "send", id="parse: between the discoveries and the send"),
-        pytest.param("parse", "mark", id="parse: between the send and the mark"),
-        pytest.param("store", "mark", id="store: between the items and the mark"),
-        pytest.param("store", "delete", id="store: between the mark and the delete"),
-    ],
-)
-def test_a_worker_killed_between_two_effects_loses_and_doubles_nothing(
-    crawl: Crawl, stage: str, phase: str
+def test_a_planner_killed_between_the_frontier_write_and_the_send_loses_and_doubles_nothing(
+    crawl: Crawl,
 ) -> None:
-    crawl.die_before(stage, phase)
+    crawl.die_before("plan", "send", nth=4)
     crawl.run()
-    assert crawl.deaths[stage] == 1
+    assert crawl.deaths == {"plan": 1}
     assert_whole(crawl)
 
 
-def test_a_page_whose_send_was_done_is_not_asked_for_again(crawl: Crawl) -> None:
+def test_a_fetcher_killed_between_its_send_and_its_delete_loses_and_doubles_nothing(crawl: Crawl) -> None:
     crawl.die_before("fetch", "delete")
     crawl.run()
+    assert crawl.deaths == {"fetch": 1}
+    assert_whole(crawl)
+    # The row said that the page was on its way: it is not asked for again.
     log = access_log.read(crawl.folder / "shops" / "access" / f"{SHOP}.jsonl")
     asked = Counter(access.path for access in log if access.status == 200 and access.path != "/robots.txt")
     assert [path for path, times in asked.items() if times > 1] == []
+
+
+@pytest.mark.parametrize(
+    "deaths",
+    [
+        pytest.param({"plan": "delete", "fetch": "mark", "parse": "mark"}, id="after the sends"),
+        pytest.param({"fetch": "send", "parse": "send", "store": "mark"}, id="after the writes"),
+        pytest.param({"parse": "delete", "store": "delete"}, id="after the marks"),
+    ],
+)
+def test_workers_killed_between_any_two_effects_lose_and_double_nothing(
+    crawl: Crawl, deaths: dict[str, str]
+) -> None:
+    for stage, phase in deaths.items():
+        crawl.die_before(stage, phase)
+    crawl.run()
+    assert crawl.deaths == dict.fromkeys(deaths, 1)
+    assert_whole(crawl)
 
 
 def test_an_invalid_message_ends_in_the_dead_letter_queue_with_its_reason_and_harms_nothing(
