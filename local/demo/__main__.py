@@ -28,13 +28,16 @@ def demo(
     pages: Annotated[Path | None, typer.Option(help="Folder of saved real pages.")] = None,
     port_base: Annotated[int | None, typer.Option(help="First of eight ports in a row.")] = None,
     keep: Annotated[bool, typer.Option(help="Leave the stack running.")] = False,
+    run_dir: Annotated[Path, typer.Option(help="Folder of state, logs and sandboxes.")] = RUN,
+    report_dir: Annotated[Path, typer.Option(help="Folder of the report.")] = ROOT / "build" / "demo",
 ) -> None:
     """Provision the environment, push the apps, crawl every shop, and judge the result."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    layout = Layout(RUN, Ports.from_base(port_base))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    layout = Layout(run_dir.resolve(), Ports.from_base(port_base))
     options = Options(seed, products, queues, pages_or_none(pages))
     try:
-        status = Demo(layout, options, ROOT / "build" / "demo", Console()).run(keep=keep)
+        status = Demo(layout, options, report_dir, Console()).run(keep=keep)
     except (StackError, TruthError) as e:
         print(f"error: {e}", file=sys.stderr)
         status = 1
@@ -45,6 +48,9 @@ def demo(
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # Once is enough: a second Ctrl-C must not cut short the ending of what was started.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 from collections.abc import Sequence
 
+import psutil
+
 from local.stack import pulumi
 from local.stack.layout import ROOT, Layout
 from local.stack.processes import StackError
@@ -43,16 +45,19 @@ def _run(layout: Layout, command: Sequence[str]) -> int:
         raise StackError(f"pulumi up did not end within {UP_TIMEOUT_S:.0f} s") from None
     finally:
         if process.poll() is None:
-            # One interrupt lets the engine save its state; what does not end then is ended with its group.
+            # One interrupt lets the engine save its state. It starts its plugins in groups of their own and leaves
+            # them behind when it is killed, so they are remembered and ended one by one.
+            plugins = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(INTERRUPT_GRACE_S)
-            _end_group(process.pid)
+            process.kill()
             process.wait()
+            _end(plugins)
 
 
-def _end_group(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def _end(left: Sequence[psutil.Process]) -> None:
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=INTERRUPT_GRACE_S)

@@ -48,6 +48,8 @@ class Deployment:
 
     layout: Layout
     tracked: dict[str, Any] = field(default_factory=dict)
+    applied: str | None = None
+    """The configuration that is deployed; None when that is not known."""
 
     def run(self, *arguments: str, expect: int = 0) -> str:
         """Run the engine; its output, standard error included.
@@ -71,7 +73,14 @@ class Deployment:
 
     def up(self, *arguments: str) -> str:
         """`pulumi up` without a preview."""
-        return self.run("up", "--yes", "--skip-preview", *arguments)
+        self.applied = None
+        said = self.run("up", "--yes", "--skip-preview", *arguments)
+        self.applied = self.layout.config.read_text()
+        return said
+
+    def disturb(self) -> None:
+        """Something was or will be changed by hand: what is deployed is not what was applied."""
+        self.applied = None
 
     def preview(self) -> dict[str, str]:
         """What an `up` would do: logical name → operation, what stays the same left out."""
@@ -124,5 +133,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Deployment]:
 def deployed(stack: Deployment) -> Deployment:
     """The stack, up, with the tracked configuration."""
     stack.configure()
-    stack.up()
+    if stack.applied != stack.layout.config.read_text():
+        stack.up("--refresh")
     return stack

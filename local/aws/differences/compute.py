@@ -170,7 +170,9 @@ def _bound(value: object, default: str) -> float:
 def _schedule(inputs: Props) -> Iterator[Problem]:
     text = known(inputs, "schedule")
     if isinstance(text, str) and not re.fullmatch(
-        r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|rate\(\d+ (minute|hour|day)s?\)|cron\((?:[0-9A-Za-z*?/,#-]+ ){5}[0-9A-Za-z*?/,#-]+\)",
+        r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)"
+        r"|rate\(\d+ (minute|hour|day)s?\)"
+        r"|cron\((?:[0-9A-Za-z*?/,#-]+ ){5}[0-9A-Za-z*?/,#-]+\)",
         text,
     ):
         yield Problem(

@@ -7,7 +7,7 @@ from typing import Any
 import botocore.exceptions
 
 from local.aws.differences.catalogue import Answer, catalogue
-from local.aws.provider.errors import RefusedError, is_gone, message_of
+from local.aws.provider.errors import ProviderError, RefusedError, is_gone, message_of
 from local.aws.provider.session import Operation
 from local.aws.provider.wire import Props
 
@@ -69,10 +69,10 @@ def require_template_version(op: Operation, reference: Props) -> None:
         raise _refused("fleet-template-version", f"launch template {name} has no version {version}")
     latest = client.describe_launch_template_versions(**by, Versions=["$Latest"])["LaunchTemplateVersions"]
     if found[0]["VersionNumber"] != latest[0]["VersionNumber"]:
-        raise _refused(
-            "fleet-template-version",
-            f"launch template {name}: version {version} is not the latest, {latest[0]['VersionNumber']}, and the local EC2 "
-            f"starts fleets from the latest only; AWS would take it",
+        # Not AWS's refusal but ours: the fleet would run another version than the program says.
+        raise ProviderError(
+            f"launch template {name}: version {version} is not the latest, {latest[0]['VersionNumber']}, and the local "
+            f"EC2 starts fleets from the latest only"
         )
 
 

@@ -10,7 +10,9 @@ from local.aws.provider.wire import Props
 
 _STORED: Final = {
     "aws:sqs/queuePolicy:QueuePolicy": "the local SQS stores queue policies and does not enforce them",
-    "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": "the local SQS stores redrive allow policies and does not enforce them",
+    "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": (
+        "the local SQS stores redrive allow policies and does not enforce them"
+    ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": "the local CloudWatch stores alarms and does not evaluate them",
     "aws:appautoscaling/policy:Policy": "the local Application Auto Scaling stores policies and does not act on them",
     "aws:appautoscaling/scheduledAction:ScheduledAction": (

@@ -31,7 +31,10 @@ Queue: TypeAlias = Any
 
 
 def install() -> None:
-    """From now on moto's SQS in this process keeps its messages in `MessageStore`. To be called once, before it serves."""
+    """From now on moto's SQS in this process keeps its messages in `MessageStore`.
+
+    To be called once, before it serves.
+    """
     lock = threading.RLock()
     _install_attributes(lock)
     backend = _Backend(lock)
@@ -117,26 +120,25 @@ class _Backend:
             raise exceptions.SQSException(
                 "InvalidMessageContents", "The message contains characters outside the allowed set."
             )
-        if len(message_body.encode()) > queue.maximum_message_size:
-            raise exceptions.InvalidParameterValue(
-                f"One or more parameters are invalid. Reason: Message must be shorter than {queue.maximum_message_size} bytes."
-            )
+        limit = queue.maximum_message_size
+        if len(message_body.encode()) > limit:
+            raise _invalid("MessageBody", "of this length", f"Message must be shorter than {limit} bytes.")
         if not 0 <= delay_seconds <= _MAX_DELAY_S:
+            raise _invalid("DelaySeconds", delay_seconds, "DelaySeconds must be >= 0 and <= 900.")
+        wrong_kind = "The request include parameter that is not valid for this queue type."
+        if not queue.fifo_queue:
+            if deduplication_id:
+                raise _invalid("MessageDeduplicationId", deduplication_id, wrong_kind)
+            return
+        if group_id is None:
+            raise exceptions.MissingParameter("MessageGroupId")
+        if not deduplication_id and not queue.content_based_deduplication:
             raise exceptions.InvalidParameterValue(
-                f"Value {delay_seconds} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."
+                "The queue should either have ContentBasedDeduplication enabled or "
+                "MessageDeduplicationId provided explicitly"
             )
-        if queue.fifo_queue:
-            if group_id is None:
-                raise exceptions.MissingParameter("MessageGroupId")
-            if not deduplication_id and not queue.content_based_deduplication:
-                raise exceptions.InvalidParameterValue(
-                    "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
-                )
-        if (queue.fifo_queue and delay_seconds > 0) or (not queue.fifo_queue and deduplication_id):
-            name = "DelaySeconds" if queue.fifo_queue else "MessageDeduplicationId"
-            raise exceptions.InvalidParameterValue(
-                f"Value for parameter {name} is invalid. Reason: The request includes a parameter that is not valid for this queue type."
-            )
+        if delay_seconds > 0:
+            raise _invalid("DelaySeconds", delay_seconds, wrong_kind)
 
     def send_message(
         self,
@@ -223,9 +225,7 @@ class _Backend:
             except UnknownReceipt as error:
                 raise exceptions.ReceiptHandleIsInvalid from error
             except ExpiredReceipt as error:
-                raise exceptions.InvalidParameterValue(
-                    f"Value {receipt_handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."
-                ) from error
+                raise _invalid("ReceiptHandle", receipt_handle, "The receipt handle has expired.") from error
 
     def change_message_visibility(
         self, moto: models.SQSBackend, queue_name: str, receipt_handle: str, visibility_timeout: int
@@ -238,9 +238,10 @@ class _Backend:
                     store.message_of(receipt_handle).approximate_first_receive_timestamp or 0
                 ) / 1000
                 if time.time() - first_received + seconds > _MAX_VISIBILITY_S:
-                    raise exceptions.InvalidParameterValue(
-                        f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the "
-                        f"message is beyond the limit [{_MAX_VISIBILITY_S} seconds]"
+                    raise _invalid(
+                        "VisibilityTimeout",
+                        seconds,
+                        "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]",
                     )
                 store.change_visibility(receipt_handle, seconds)
             except UnknownReceipt as error:
@@ -248,7 +249,7 @@ class _Backend:
             except NotInFlight as error:
                 raise exceptions.SQSException(
                     "MessageNotInflight",
-                    f"Value {receipt_handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.",
+                    "Message does not exist or is not available for visibility timeout change.",
                 ) from error
 
     def send_message_batch(
@@ -316,6 +317,12 @@ class _Backend:
             queue: Any = moto.get_queue(queue_name)
             del moto.queues[queue_name]
             self._store(queue).close()
+
+
+def _invalid(parameter: str, value: object, reason: str) -> exceptions.InvalidParameterValue:
+    return exceptions.InvalidParameterValue(
+        f"Value {value} for parameter {parameter} is invalid. Reason: {reason}"
+    )
 
 
 def _validate_batch(ids: list[str]) -> None:

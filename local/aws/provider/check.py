@@ -80,8 +80,8 @@ def _take(facts: TypeFacts, resource: Resource, key: str, value: Any, checked: C
         checked.problems.append(
             Problem(
                 key,
-                f"{facts.python} takes {key}, but the local aws provider does not implement it. Leave it out of the local "
-                f"stack, or implement it in local/aws/provider/resources",
+                f"{facts.python} takes {key}, but the local aws provider does not implement it. Leave it out of the "
+                f"local stack, or implement it in local/aws/provider/resources",
             )
         )
     if rule.json and isinstance(conformed, str) and conformed:

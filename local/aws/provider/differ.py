@@ -109,9 +109,9 @@ class _Comparison:
             old, new = self.old.get(key, _ABSENT), self.new.get(key, _ABSENT)
             if new is _ABSENT and rule.computed:
                 continue
-            if condition := _NO_DIFFERENCE.get((self.token, key)):
-                if condition(self.old, self.new):
-                    continue
+            condition = _NO_DIFFERENCE.get((self.token, key))
+            if condition is not None and condition(self.old, self.new):
+                continue
             yield from self.changes(key, key, old, new)
 
     def changes(self, path: str, place: str, old: Any, new: Any) -> Iterator[Change]:

@@ -65,7 +65,7 @@ def describe(error: BaseException, what: str) -> str:  # noqa: PLR0911 - a case 
             return f"{what}: the local AWS failed inside (moto answered with an error page, not with an AWS error)"
         case _:
             place = _innermost_place(error)
-            return f"{what}: a fault of the local aws provider itself: {type(error).__name__}: {_one_line(error)}{place}"
+            return f"{what}: a fault of the local aws provider: {type(error).__name__}: {_one_line(error)}{place}"
 
 
 def _one_line(error: BaseException) -> str:

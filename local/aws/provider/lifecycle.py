@@ -33,11 +33,11 @@ def declared(token: str) -> tuple[TypeFacts, Resource]:
         known = (
             f"of aws.{service} it implements {', '.join(near)}"
             if near
-            else f"nor anything else of aws.{service}"
+            else f"it implements nothing of aws.{service}"
         )
         raise ProviderError(
-            f"the local aws provider does not implement {token}; {known}. Leave it out of the local stack, or add it to "
-            f"local/aws/provider/resources"
+            f"the local aws provider does not implement {token}; {known}. Leave it out of the local stack, or add it "
+            f"to local/aws/provider/resources"
         )
     return facts, resource
 

@@ -143,6 +143,9 @@ class AwsProvider:
         checked.problems += _autonaming_problems(facts.autonamed, autonaming, checked)
         if not checked.problems:
             checked.problems += differences.refusals(token, checked.inputs)
+        missing = life.session.missing_endpoint(resource.service)
+        if missing is not None:
+            checked.problems.append(Problem("", missing))
         inputs = wrapped_like(checked.inputs, news)
         if facts.tags:
             # As AWS's provider does: tagsAll is worked out here, and is compared like any input.

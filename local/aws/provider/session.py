@@ -112,7 +112,6 @@ class Session:
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _boto: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _locks: dict[str, threading.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = config_problems(self.config)
@@ -151,13 +150,9 @@ class Session:
         import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
-        endpoint = self.endpoints.get(service)
-        if endpoint is None:
-            named = ", ".join(sorted(self.endpoints)) or "nothing"
-            raise EndpointError(
-                f"aws:endpoints names no endpoint for {service} (it names {named}). The local aws provider never calls AWS: "
-                f"add {service}: http://127.0.0.1:PORT to aws:endpoints in the stack's file"
-            )
+        missing = self.missing_endpoint(service)
+        if missing is not None:
+            raise EndpointError(missing)
         if self._boto is None:
             self._boto = boto3.session.Session(
                 aws_access_key_id=str(self.config.get("accessKey") or "local"),
@@ -172,12 +167,19 @@ class Session:
             retries={"total_max_attempts": 3, "mode": "standard"},
             s3={"addressing_style": "path"},
         )
-        return self._boto.client(service, region_name=region, endpoint_url=endpoint, config=config)
+        return self._boto.client(
+            service, region_name=region, endpoint_url=self.endpoints[service], config=config
+        )
 
-    def lock(self, name: str) -> threading.Lock:
-        """A lock of one object, for a change that must read before it writes."""
-        with self._lock:
-            return self._locks.setdefault(name, threading.Lock())
+    def missing_endpoint(self, service: str) -> str | None:
+        """Why a service cannot be called, or None."""
+        if service in self.endpoints:
+            return None
+        named = ", ".join(sorted(self.endpoints)) or "nothing"
+        return (
+            f"aws:endpoints names no endpoint for {service} (it names {named}). The local aws provider calls no AWS: "
+            f"add {service}: http://127.0.0.1:PORT to aws:endpoints in the stack's file"
+        )
 
     def with_default_tags(self, tags: Mapping[str, Any] | None) -> dict[str, Any]:
         """`tagsAll`: the default tags, overlaid by the resource's own, less the ignored ones."""

@@ -29,7 +29,7 @@ def parameters(
     return _to_api(value, shape, names or {}, "")
 
 
-def _to_api(value: Any, shape: Any, names: Mapping[str, str], place: str) -> Any:
+def _to_api(value: Any, shape: Any, names: Mapping[str, str], place: str) -> Any:  # noqa: PLR0911 - cases
     match shape.type_name:
         case "structure":
             return _structure(value, shape, names, place)

@@ -245,7 +245,7 @@ def _read(op: Operation, name: str, state: Props) -> Props:
 
 
 def _in_words_of(state: Props, indexes: list[Props]) -> list[Props]:
-    """Indexes as found, in the program's own words where they mean the same (`keySchemas` for `hashKey`, capacities)."""
+    """Indexes as found, in the program's own words (`keySchemas`, say) where they mean the same."""
     own = {index["name"]: index for index in state.get("globalSecondaryIndexes") or []}
 
     def meaning(index: Props) -> tuple[Any, Any]:

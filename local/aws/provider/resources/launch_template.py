@@ -9,8 +9,9 @@ import uuid
 from typing import Any, Final
 
 from local.aws import differences
-from local.aws.provider.declaration import Resource, inputs, tag_list, tag_map
+from local.aws.provider.declaration import Resource, inputs, tag_list
 from local.aws.provider.facts import all_facts, element_type
+from local.aws.provider.resources.ec2 import ec2_tags, tag_ec2
 from local.aws.provider.session import Operation
 from local.aws.provider.shapes import covers, parameters, properties
 from local.aws.provider.wire import Props
@@ -124,24 +125,6 @@ def _moves(old: Props, new: Props) -> frozenset[str]:
     return frozenset(
         {"latestVersion", "defaultVersion"} if new.get("updateDefaultVersion") else {"latestVersion"}
     )
-
-
-def ec2_tags(op: Operation, identity: str) -> dict[str, str]:
-    """Tags of anything in EC2; moto shows some of them nowhere else."""
-    pages = (
-        op.client("ec2")
-        .get_paginator("describe_tags")
-        .paginate(Filters=[{"Name": "resource-id", "Values": [identity]}])
-    )
-    return tag_map([tag for page in pages for tag in page["Tags"]])
-
-
-def tag_ec2(op: Operation, identity: str, tags: dict[str, str], removed: list[str]) -> None:
-    """Sets and removes tags of anything in EC2."""
-    if removed:
-        op.client("ec2").delete_tags(Resources=[identity], Tags=[{"Key": key} for key in removed])
-    if tags:
-        op.client("ec2").create_tags(Resources=[identity], Tags=tag_list(tags))
 
 
 LAUNCH_TEMPLATE = Resource(

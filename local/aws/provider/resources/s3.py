@@ -105,8 +105,8 @@ def _delete_bucket(op: Operation, name: str, state: Props) -> None:
     except botocore.exceptions.ClientError as error:
         if error_code(error) == "BucketNotEmpty":
             raise ProviderError(
-                f"bucket {name} still holds objects or old versions of them: empty it, or set force_destroy=True and run "
-                f"`pulumi up` before the destroy"
+                f"bucket {name} still holds objects or old versions of them: empty it, or set force_destroy=True and "
+                f"run `pulumi up` before the destroy"
             ) from error
         raise
 

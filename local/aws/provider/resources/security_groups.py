@@ -11,7 +11,7 @@ from typing import Any, Literal
 from local.aws import differences
 from local.aws.provider.declaration import Resource, inputs, tag_list
 from local.aws.provider.errors import ProviderError
-from local.aws.provider.resources.launch_template import ec2_tags, tag_ec2
+from local.aws.provider.resources.ec2 import ec2_tags, tag_ec2
 from local.aws.provider.session import Operation
 from local.aws.provider.wire import Props
 
@@ -216,6 +216,9 @@ def _rule(direction: Direction) -> Resource:
         names |= {"cidrIpv4": "CidrIpv4", "cidrIpv6": "CidrIpv6", "prefixListId": "PrefixListId"}
         names |= {"referencedSecurityGroupId": "ReferencedGroupId"}
         request = {api: new[key] for key, api in names.items() if new.get(key) is not None}
+        if request["IpProtocol"] == "-1":
+            # All ports; moto wants to be told.
+            request |= {"FromPort": -1, "ToPort": -1}
         op.client().modify_security_group_rules(
             GroupId=new["securityGroupId"],
             SecurityGroupRules=[{"SecurityGroupRuleId": identity, "SecurityGroupRule": request}],
@@ -234,7 +237,8 @@ def _rule(direction: Direction) -> Resource:
         delete=delete,
         tag=tag_ec2,
         implements=inputs(
-            "ipProtocol securityGroupId cidrIpv4 cidrIpv6 description fromPort prefixListId referencedSecurityGroupId toPort"
+            "ipProtocol securityGroupId cidrIpv4 cidrIpv6 description fromPort prefixListId "
+            "referencedSecurityGroupId toPort"
         ),
     )
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from local.aws import differences
 from local.aws.provider.declaration import Resource, inputs, tag_list
 from local.aws.provider.errors import ProviderError
-from local.aws.provider.resources.launch_template import ec2_tags, tag_ec2
+from local.aws.provider.resources.ec2 import ec2_tags, tag_ec2
 from local.aws.provider.session import Operation
 from local.aws.provider.shapes import parameters
 from local.aws.provider.wire import Props
@@ -21,7 +21,8 @@ _CONFIG: Final = (
     "allocationStrategy", "context", "fleetType", "iamFleetRole", "instanceInterruptionBehaviour",
     "instancePoolsToUseCount", "launchSpecifications", "launchTemplateConfigs", "onDemandAllocationStrategy",
     "onDemandMaxTotalPrice", "onDemandTargetCapacity", "replaceUnhealthyInstances", "spotMaintenanceStrategies",
-    "spotPrice", "targetCapacity", "targetCapacityUnitType", "terminateInstancesWithExpiration", "validFrom", "validUntil",
+    "spotPrice", "targetCapacity", "targetCapacityUnitType", "terminateInstancesWithExpiration", "validFrom",
+    "validUntil",
 )  # fmt: skip
 _NAMES: Final = {
     "fleetType": "Type",
@@ -60,7 +61,8 @@ def _launch_specification(op: Operation, entry: Props) -> dict[str, Any]:
     unknown = sorted(key for key, value in entry.items() if key not in _LAUNCH_SPECIFICATION and value)
     if unknown:
         raise ProviderError(
-            f"launchSpecifications: the local aws provider does not implement {', '.join(unknown)}; use launchTemplateConfigs"
+            f"launchSpecifications: the local aws provider does not implement {', '.join(unknown)}; "
+            f"use launchTemplateConfigs"
         )
     plain = {
         key: value
