@@ -47,7 +47,7 @@ def serve(service: Service, port: int, *, exit_with_parent: bool = False) -> int
             f"port {port} is taken on 127.0.0.1; choose another with --port, or stop what holds it\n"
         )
         return 2
-    # moto reads these when it is imported.
+    # moto reads these when it is imported (iam-managed-policies).
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     bound = int(listener.getsockname()[1])
     os.environ["MOTO_PORT"] = str(bound)
@@ -102,7 +102,7 @@ def moto_application(service: Service) -> Application:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
 
     class Dispatcher(DomainDispatcherApplication):
-        """Remembers which part of moto serves a host: finding out reads a folder of 170 entries, 40 % of a call."""
+        """Remembers which part of moto serves a host (server-connections): finding out takes 40 % of a call."""
 
         def get_backend_for_host(self, host: str | None) -> Any:
             if host not in backends:
@@ -133,6 +133,7 @@ def only_own_services(service: Service, dispatcher: Any) -> Application:
         # moto takes an object's key from the path as it was sent.
         environ["RAW_URI"] = environ.get("REQUEST_URI", "")
         asked = _signing_service(environ)
+        # server-wrong-service
         if asked and (asked in elsewhere or (own and asked not in own)):
             text = f"this process serves {service}, not {asked}: check the endpoint that the client uses for {asked}"
             body = ('{"__type":"UnknownOperationException","message":"' + text + '"}').encode()

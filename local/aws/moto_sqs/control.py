@@ -114,6 +114,7 @@ class _Backend:
         group_id: str | None = None,
         validate_group_id: bool = True,  # noqa: ARG002 - moto's own signature
     ) -> None:
+        # sqs-message-checks
         if not message_body:
             raise exceptions.MissingParameter("MessageBody")
         if _FORBIDDEN.search(message_body):
@@ -171,7 +172,7 @@ class _Backend:
                     return copy.copy(earlier)
                 store.remember(scope, str(message.deduplication_id), message)
             number = store.add(message, delay_s=delay)
-            message.sequence_number = f"{number:020d}"
+            message.sequence_number = f"{number:020d}"  # sqs-sequence-numbers
         return message
 
     def receive_message(
@@ -338,7 +339,7 @@ def _validate_batch(ids: list[str]) -> None:
 def _each(
     entries: list[dict[str, Any]], do: Callable[[dict[str, Any]], None]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """Does each entry of a batch on its own: (ids of those that went well, failures)."""
+    """Does each entry of a batch on its own (sqs-batches): (ids of those that went well, failures)."""
     done: list[str] = []
     failed: list[dict[str, Any]] = []
     for entry in entries:

@@ -1,6 +1,7 @@
 """The messages of one SQS queue: who may receive what, and when.
 
 Knows nothing of moto or HTTP. All methods expect the caller to hold the lock that was given.
+Answers sqs-concurrent-receives, sqs-group-holder, sqs-deduplication, sqs-depth and sqs-receipts of the catalogue.
 
 Source: SQS developer guide: visibility timeout, FIFO delivery logic, exactly-once processing.
 """

@@ -46,6 +46,7 @@ class AwsProvider:
         self._cancelled = threading.Event()
         self._engine: engine_pb2_grpc.EngineStub | None = None
         self._lock = threading.Lock()
+        self._told: set[str] = set()
 
     def register(self, server: grpc.Server) -> None:
         """Answers the engine's calls on a server; a method that is not listed is answered as unimplemented."""
@@ -174,7 +175,10 @@ class AwsProvider:
         if request.preview:
             return rpc.CreateResponse(properties=to_struct(life.previewed(inputs)))
         for note in differences.notes(_token(request.urn), plain(inputs)):
-            life.tell(note)
+            # Once in a run: the tenth queue's warning says nothing that the first one's did not.
+            if note not in self._told:
+                self._told.add(note)
+                life.tell(note)
         identity, outputs = life.create(inputs)
         return rpc.CreateResponse(id=identity, properties=to_struct(outputs))
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def endpoints() -> Iterator[dict[str, str]]:
 def client(endpoints: dict[str, str]) -> Callable[[str], Any]:
     """boto3 clients by service."""
 
+    @cache
     def make(service: str) -> Any:
         url = endpoints["applicationautoscaling" if service == "application-autoscaling" else service]
         config = Config(proxies={}, retries={"total_max_attempts": 1}, max_pool_connections=16)

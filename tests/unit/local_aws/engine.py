@@ -1,4 +1,4 @@
-"""The part of the Pulumi engine that a provider sees, for tests: it checks, diffs, and then makes, changes or replaces."""
+"""The part of the Pulumi engine that a provider sees: it checks, diffs, and then makes or changes."""
 
 from __future__ import annotations
 

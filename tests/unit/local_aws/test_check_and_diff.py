@@ -90,12 +90,27 @@ def test_defaults_and_region_are_filled_in(offline: Engine) -> None:
         (QUEUE, {"policy": "{nonsense"}, "policy", "not JSON"),
         (BUCKET, {"acl": "private"}, "acl", "does not implement"),
         (FLEET, {"targetCapacity": 1}, "iamFleetRole", "is missing"),
-        (FLEET, a_fleet(launchTemplateConfigs=[{"overrides": []}]), "launchTemplateConfigs[0].launchTemplateSpecification", "missing"),
-        (FLEET, a_fleet(spotMaintenanceStrategies={"rebalance": {}}), "spotMaintenanceStrategies.rebalance", "no property"),
-        (TEMPLATE, {"defaultVersion": 1, "updateDefaultVersion": True}, "defaultVersion", "exclude each other"),
+        (
+            FLEET,
+            a_fleet(launchTemplateConfigs=[{"overrides": []}]),
+            "launchTemplateConfigs[0].launchTemplateSpecification",
+            "missing",
+        ),
+        (
+            FLEET,
+            a_fleet(spotMaintenanceStrategies={"rebalance": {}}),
+            "spotMaintenanceStrategies.rebalance",
+            "no property",
+        ),
+        (
+            TEMPLATE,
+            {"defaultVersion": 1, "updateDefaultVersion": True},
+            "defaultVersion",
+            "exclude each other",
+        ),
         ("aws:sns/topic:Topic", {"name": "t"}, "", "does not implement aws:sns/topic:Topic"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_done_is_refused_by_name_in_the_preview(
     offline: Engine, token: str, news: Props, place: str, text: str
 ) -> None:
@@ -114,21 +129,46 @@ def test_text_that_spells_a_number_or_a_boolean_is_taken_as_such(offline: Engine
     ("token", "before", "after", "expected"),
     [
         (QUEUE, {"delaySeconds": 1}, {"delaySeconds": 2}, {"delaySeconds": "UPDATE"}),
-        (QUEUE, {}, {"fifoQueue": True, "name": "x.fifo"}, {"fifoQueue": "UPDATE_REPLACE", "name": "UPDATE_REPLACE"}),
+        (
+            QUEUE,
+            {},
+            {"fifoQueue": True, "name": "x.fifo"},
+            {"fifoQueue": "UPDATE_REPLACE", "name": "UPDATE_REPLACE"},
+        ),
         (QUEUE, {"tags": {"a": "1"}}, {"tags": {"a": "2"}}, {"tags.a": "UPDATE", "tagsAll.a": "UPDATE"}),
         (QUEUE, {"policy": '{"a": 1, "b": 2}'}, {"policy": '{"b":2,"a":1}'}, {}),
         (QUEUE, {"policy": '{"Action": ["x"]}'}, {"policy": '{"Action": "x"}'}, {}),
         (QUEUE, {"redrivePolicy": '{"deadLetterTargetArn": "a", "maxReceiveCount": 3}'}, {}, {}),
         (FLEET, a_fleet(), a_fleet(targetCapacity=5), {"targetCapacity": "UPDATE"}),
-        (FLEET, a_fleet("1"), a_fleet("2"), {"launchTemplateConfigs[0].launchTemplateSpecification.version": "UPDATE_REPLACE"}),
+        (
+            FLEET,
+            a_fleet("1"),
+            a_fleet("2"),
+            {"launchTemplateConfigs[0].launchTemplateSpecification.version": "UPDATE_REPLACE"},
+        ),
         (FLEET, a_fleet(), a_fleet(spotPrice="1"), {"spotPrice": "ADD_REPLACE"}),
-        (RULE, {"ipProtocol": "tcp", "securityGroupId": "sg", "cidrIpv4": "10.0.0.0/8"}, {"ipProtocol": "tcp", "securityGroupId": "sg", "cidrIpv4": "11.0.0.0/8"}, {"cidrIpv4": "UPDATE"}),
-        (RULE, {"ipProtocol": "tcp", "securityGroupId": "sg", "cidrIpv4": "10.0.0.0/8"}, {"ipProtocol": "tcp", "securityGroupId": "sg", "cidrIpv6": "::/0"}, {"cidrIpv4": "DELETE_REPLACE", "cidrIpv6": "ADD_REPLACE"}),
+        (
+            RULE,
+            {"ipProtocol": "tcp", "securityGroupId": "sg", "cidrIpv4": "10.0.0.0/8"},
+            {"ipProtocol": "tcp", "securityGroupId": "sg", "cidrIpv4": "11.0.0.0/8"},
+            {"cidrIpv4": "UPDATE"},
+        ),
+        (
+            RULE,
+            {"ipProtocol": "tcp", "securityGroupId": "sg", "cidrIpv4": "10.0.0.0/8"},
+            {"ipProtocol": "tcp", "securityGroupId": "sg", "cidrIpv6": "::/0"},
+            {"cidrIpv4": "DELETE_REPLACE", "cidrIpv6": "ADD_REPLACE"},
+        ),
         (TEMPLATE, {"userData": "YQ=="}, {"userData": "Yg=="}, {"userData": "UPDATE"}),
         (BUCKET, {}, {"forceDestroy": True}, {"forceDestroy": "UPDATE"}),
-        ("aws:iam/role:Role", {"assumeRolePolicy": UNKNOWN}, {"assumeRolePolicy": UNKNOWN}, {"assumeRolePolicy": "UPDATE"}),
+        (
+            "aws:iam/role:Role",
+            {"assumeRolePolicy": UNKNOWN},
+            {"assumeRolePolicy": UNKNOWN},
+            {"assumeRolePolicy": "UPDATE"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_change_is_an_update_or_a_replacement_as_awss_provider_decides(
     offline: Engine, token: str, before: Props, after: Props, expected: dict[str, str]
 ) -> None:
@@ -196,16 +236,23 @@ def test_only_new_template_data_makes_the_latest_version_unknown(offline: Engine
     assert isinstance(template.outputs["latestVersion"], Unknown)
 
 
-def test_default_tags_show_in_tags_all_and_their_change_is_an_update(make_engine: Callable[..., Engine]) -> None:
+def test_default_tags_show_in_tags_all_and_their_change_is_an_update(
+    make_engine: Callable[..., Engine],
+) -> None:
     nowhere = [{"sqs": "http://127.0.0.1:1"}]
     one = make_engine(endpoints=nowhere, defaultTags={"tags": {"Project": "a", "Own": "default"}})
     queue = one.preview(QUEUE, "q", {"tags": {"Own": "mine"}})
     assert queue.outputs["tagsAll"] == {"Project": "a", "Own": "mine"}
     assert queue.outputs["tags"] == {"Own": "mine"}
-    other = make_engine(endpoints=nowhere, defaultTags={"tags": {"Project": "b"}}, ignoreTags={"keys": ["Own"]})
+    other = make_engine(
+        endpoints=nowhere, defaultTags={"tags": {"Project": "b"}}, ignoreTags={"keys": ["Own"]}
+    )
     inputs = other.check(QUEUE, "q", {"tags": {"Own": "mine"}}, queue.inputs)
     found = other.diff(queue, inputs)
-    assert {path: entry.kind for path, entry in found.detailedDiff.items()} == {"tagsAll.Own": 2, "tagsAll.Project": 4}
+    assert {path: entry.kind for path, entry in found.detailedDiff.items()} == {
+        "tagsAll.Own": 2,
+        "tagsAll.Project": 4,
+    }
     assert not found.replaces
 
 
@@ -217,8 +264,12 @@ def test_what_is_made_of_a_secret_stays_secret(offline: Engine) -> None:
     assert plain(shown.outputs["tagsAll"])["key"] == "hush"
 
 
-@pytest.mark.parametrize("url", ["https://sqs.us-east-1.amazonaws.com", "http://10.0.0.7:5598", "http://localhost.evil.example:1"])  # fmt: skip
-def test_an_endpoint_that_is_not_loopback_is_refused_by_name(make_engine: Callable[..., Engine], url: str) -> None:
+@pytest.mark.parametrize(
+    "url", ["https://sqs.us-east-1.amazonaws.com", "http://10.0.0.7:5598", "http://localhost.evil.example:1"]
+)
+def test_an_endpoint_that_is_not_loopback_is_refused_by_name(
+    make_engine: Callable[..., Engine], url: str
+) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         make_engine(endpoints=[{"sqs": url}])
     assert f"sqs is {url}, which is not on this machine" in refused.value.details()  # pyright: ignore
@@ -267,7 +318,11 @@ def test_a_policy_document_is_written_as_awss_provider_writes_it(offline: Engine
                     "principals": [{"type": "AWS", "identifiers": ["*"]}],
                     "conditions": [{"test": "StringEquals", "variable": "v", "values": ["b", "a"]}],
                 },
-                {"actions": ["sqs:*"], "resources": ["*"], "principals": [{"type": "*", "identifiers": ["*"]}]},
+                {
+                    "actions": ["sqs:*"],
+                    "resources": ["*"],
+                    "principals": [{"type": "*", "identifiers": ["*"]}],
+                },
             ]
         },
     )

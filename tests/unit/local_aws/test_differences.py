@@ -69,7 +69,12 @@ def a_step_policy(*steps: tuple[str | None, str | None]) -> Props:
 
 
 def an_alarm(**more: Any) -> Props:
-    base = {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1, "metricName": "m", "namespace": "n"}
+    base = {
+        "comparisonOperator": "GreaterThanThreshold",
+        "evaluationPeriods": 1,
+        "metricName": "m",
+        "namespace": "n",
+    }
     return base | {"period": 60, "statistic": "Average", "threshold": 1} | more
 
 
@@ -86,40 +91,95 @@ CASES: list[tuple[str, str, Props, str]] = [
     ("sqs-queue-name", QUEUE, {"name": "q", "fifoQueue": True}, "ends in .fifo"),
     ("sqs-queue-name", QUEUE, {"name": "q.fifo"}, "fifoQueue is not true"),
     ("sqs-fifo-only", QUEUE, {"deduplicationScope": "queue"}, "is for FIFO queues"),
-    ("sqs-fifo-throughput", QUEUE, {"fifoQueue": True, "fifoThroughputLimit": "perMessageGroupId"}, "messageGroup"),
-    ("sqs-two-encryptions", QUEUE, {"kmsMasterKeyId": "k", "sqsManagedSseEnabled": True}, "exclude each other"),
+    (
+        "sqs-fifo-throughput",
+        QUEUE,
+        {"fifoQueue": True, "fifoThroughputLimit": "perMessageGroupId"},
+        "messageGroup",
+    ),
+    (
+        "sqs-two-encryptions",
+        QUEUE,
+        {"kmsMasterKeyId": "k", "sqsManagedSseEnabled": True},
+        "exclude each other",
+    ),
     ("sqs-max-receive-count", REDRIVE, {"queueUrl": "u", "redrivePolicy": a_redrive(0)}, "1 to 1000"),
     ("sqs-max-receive-count", REDRIVE, {"queueUrl": "u", "redrivePolicy": a_redrive(99_999)}, "1 to 1000"),
     ("sqs-redrive-target", REDRIVE, {"queueUrl": "u.fifo", "redrivePolicy": a_redrive(3)}, "same kind"),
-    ("sqs-redrive-allow-policy", ALLOW, {"queueUrl": "u", "redriveAllowPolicy": '{"a": 1}'}, "redrivePermission"),
+    (
+        "sqs-redrive-allow-policy",
+        ALLOW,
+        {"queueUrl": "u", "redriveAllowPolicy": '{"a": 1}'},
+        "redrivePermission",
+    ),
     ("s3-bucket-name", "aws:s3/bucket:Bucket", {"bucket": "Upper_case"}, "lower-case"),
     ("s3-policy-other-bucket", BUCKET_POLICY, a_bucket_policy("arn:aws:s3:::other/*"), "not of bucket mine"),
-    ("s3-values", VERSIONING, {"bucket": "b", "versioningConfiguration": {"status": "On"}}, "Enabled, Suspended"),
+    (
+        "s3-values",
+        VERSIONING,
+        {"bucket": "b", "versioningConfiguration": {"status": "On"}},
+        "Enabled, Suspended",
+    ),
     ("dynamodb-attributes", TABLE, a_table(rangeKey="b"), "b: a key without an entry"),
-    ("dynamodb-attributes", TABLE, {"hashKey": "a", "attributes": [{"name": "a", "type": "S"}, {"name": "b", "type": "S"}]}, "leave it out"),
+    (
+        "dynamodb-attributes",
+        TABLE,
+        {"hashKey": "a", "attributes": [{"name": "a", "type": "S"}, {"name": "b", "type": "S"}]},
+        "leave it out",
+    ),
     ("iam-trust-policy", ROLE, {"assumeRolePolicy": '{"Statement": [{"Effect": "Allow"}]}'}, "Principal"),
     ("template-user-data", TEMPLATE, {"userData": base64.b64encode(b"x" * 16_385).decode()}, "16384"),
     ("template-user-data", TEMPLATE, {"userData": "not base64!"}, "must be base64"),
-    ("template-metadata-options", TEMPLATE, {"metadataOptions": {"httpTokens": "banana"}}, "required, optional"),
+    (
+        "template-metadata-options",
+        TEMPLATE,
+        {"metadataOptions": {"httpTokens": "banana"}},
+        "required, optional",
+    ),
     ("fleet-strategies", FLEET, a_fleet(allocationStrategy="cheapest"), "priceCapacityOptimized"),
     ("fleet-specifications", FLEET, a_fleet(launchTemplateConfigs=[]), "exactly one of"),
     ("fleet-on-demand-total", FLEET, a_fleet(onDemandTargetCapacity=3), "more than the total"),
-    ("fleet-rebalance-request", FLEET, a_fleet(fleetType="request", spotMaintenanceStrategies={"capacityRebalance": {"replacementStrategy": "launch"}}), "maintain only"),
-    ("fleet-pools", FLEET, a_fleet(instancePoolsToUseCount=2, allocationStrategy="diversified"), "lowestPrice only"),
-    ("fleet-template-reference", FLEET, a_fleet(launchTemplateConfigs=[{"launchTemplateSpecification": {"id": "lt-1"}}]), "needs version"),
+    (
+        "fleet-rebalance-request",
+        FLEET,
+        a_fleet(
+            fleetType="request",
+            spotMaintenanceStrategies={"capacityRebalance": {"replacementStrategy": "launch"}},
+        ),
+        "maintain only",
+    ),
+    (
+        "fleet-pools",
+        FLEET,
+        a_fleet(instancePoolsToUseCount=2, allocationStrategy="diversified"),
+        "lowestPrice only",
+    ),
+    (
+        "fleet-template-reference",
+        FLEET,
+        a_fleet(launchTemplateConfigs=[{"launchTemplateSpecification": {"id": "lt-1"}}]),
+        "needs version",
+    ),
     ("scaling-min-max", TARGET, {**SCALED, "minCapacity": 5, "maxCapacity": 1}, "5 is more than maxCapacity"),
     ("scaling-steps", POLICY, a_step_policy(("0", "10"), ("20", None)), "leave a gap between 10 and 20"),
     ("scaling-steps", POLICY, a_step_policy(("0", "10"), ("5", None)), "overlap"),
     ("scaling-policy-kind", POLICY, {**SCALED, "policyType": "TargetTrackingScaling"}, "needs it"),
-    ("scaling-schedule", SCHEDULE, {**SCALED, "schedule": "cron(bogus)", "scalableTargetAction": {"minCapacity": 1}}, "six fields"),
+    (
+        "scaling-schedule",
+        SCHEDULE,
+        {**SCALED, "schedule": "cron(bogus)", "scalableTargetAction": {"minCapacity": 1}},
+        "six fields",
+    ),
     ("alarm-values", ALARM, an_alarm(treatMissingData="banana"), "notBreaching"),
     ("alarm-values", ALARM, an_alarm(period=45), "multiple of 60"),
     ("alarm-metric", ALARM, an_alarm(metricName=None), "either metricName or metricQueries"),
     ("log-retention", LOGS, {"retentionInDays": 8}, "one of 1, 3, 5, 7, 14"),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("key", "token", "news", "text"), CASES, ids=[f"{case[0]}-{n}" for n, case in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("key", "token", "news", "text"), CASES, ids=[f"{case[0]}-{n}" for n, case in enumerate(CASES)]
+)
 def test_what_aws_refuses_is_refused_in_the_preview(
     offline: Engine, key: str, token: str, news: Props, text: str
 ) -> None:
@@ -133,12 +193,20 @@ def test_what_aws_refuses_is_refused_in_the_preview(
     ("token", "news"),
     [
         (QUEUE, {"visibilityTimeoutSeconds": UNKNOWN, "redrivePolicy": UNKNOWN, "name": UNKNOWN}),
-        (FLEET, a_fleet(launchTemplateConfigs=[{"launchTemplateSpecification": {"id": UNKNOWN, "version": UNKNOWN}}])),
+        (
+            FLEET,
+            a_fleet(
+                launchTemplateConfigs=[{"launchTemplateSpecification": {"id": UNKNOWN, "version": UNKNOWN}}]
+            ),
+        ),
         (TARGET, {**SCALED, "resourceId": UNKNOWN, "minCapacity": 1, "maxCapacity": UNKNOWN}),
         (BUCKET_POLICY, {"bucket": UNKNOWN, "policy": UNKNOWN}),
         (TABLE, {"hashKey": UNKNOWN, "attributes": UNKNOWN}),
         (ALARM, an_alarm(dimensions={"QueueName": UNKNOWN})),
-        (SCHEDULE, {**SCALED, "schedule": "cron(0 5 * * ? *)", "scalableTargetAction": {"minCapacity": UNKNOWN}}),
+        (
+            SCHEDULE,
+            {**SCALED, "schedule": "cron(0 5 * * ? *)", "scalableTargetAction": {"minCapacity": UNKNOWN}},
+        ),
     ],
 )
 def test_nothing_is_refused_for_what_is_not_known_yet(offline: Engine, token: str, news: Props) -> None:
@@ -164,7 +232,10 @@ def test_a_reference_to_what_does_not_exist_is_refused(live: Engine) -> None:
     policy = {**a_step_policy(("0", None)), "resourceId": "spot-fleet-request/sfr-none"}
     target = {**SCALED, "resourceId": "spot-fleet-request/sfr-none", "minCapacity": 1, "maxCapacity": 2}
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    role = {"assumeRolePolicy": json.dumps({"Statement": [trust]}), "permissionsBoundary": "arn:aws:iam::1:policy/none"}
+    role = {
+        "assumeRolePolicy": json.dumps({"Statement": [trust]}),
+        "permissionsBoundary": "arn:aws:iam::1:policy/none",
+    }
     group = {"vpcId": "vpc-none"}
     for token, news, text in (
         (FLEET, fleet, "role/nobody does not exist"),
@@ -183,8 +254,16 @@ def test_a_reference_to_what_does_not_exist_is_refused(live: Engine) -> None:
 
 def test_only_what_moto_would_evaluate_as_aws_does_is_sent_of_a_bucket_policy() -> None:
     tls = {"Effect": "Deny", "Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
-    inside = {"Effect": "Allow", "Action": "s3:GetObject", "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}}
-    somebody = {"Effect": "Allow", "Action": "s3:*", "Condition": {"StringEquals": {"aws:PrincipalTag/x": "y"}}}
+    inside = {
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
+    }
+    somebody = {
+        "Effect": "Allow",
+        "Action": "s3:*",
+        "Condition": {"StringEquals": {"aws:PrincipalTag/x": "y"}},
+    }
     open_to_all = {"Effect": "Allow", "Action": "s3:ListBucket"}
     sent = differences.enforceable_policy(json.dumps({"Statement": [tls, inside, somebody, open_to_all]}))
     assert sent == {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}, open_to_all]}

@@ -190,7 +190,7 @@ def _rule(direction: Direction) -> Resource:
             "cidrIpv6": rule.get("CidrIpv6"),
             "prefixListId": rule.get("PrefixListId"),
             "referencedSecurityGroupId": rule.get("ReferencedGroupInfo", {}).get("GroupId"),
-            # moto forgets the description of a rule whose source is a group.
+            # moto forgets it where the source is a group (group-rule-description).
             "description": rule.get("Description") or state.get("description"),
             "tagsAll": ec2_tags(op, identity),
         }

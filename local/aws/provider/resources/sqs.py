@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import uuid
 
+from botocore.exceptions import ClientError
+
+from local.aws.differences.elasticmq import completed, is_unknown_attribute
 from local.aws.provider.declaration import Resource, inputs
 from local.aws.provider.session import Operation
 from local.aws.provider.wire import Props
@@ -53,12 +56,12 @@ def _create_queue(op: Operation, props: Props) -> str:
     return str(answer["QueueUrl"])
 
 
-def _get_attributes(op: Operation, url: str) -> dict[str, str]:
-    return op.client().get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
+def _get_attributes(op: Operation, url: str, remembered: dict[str, str]) -> dict[str, str]:
+    return completed(op.client().get_queue_attributes(QueueUrl=url, AttributeNames=["All"]), remembered)
 
 
-def _read_queue(op: Operation, url: str, _state: Props) -> Props:
-    found = _get_attributes(op, url)
+def _read_queue(op: Operation, url: str, state: Props) -> Props:
+    found = _get_attributes(op, url, _attributes(state))
     name = found["QueueArn"].rsplit(":", 1)[-1]
     props: Props = {"url": url, "arn": found["QueueArn"], "name": name}
     props |= {key: int(found[api]) for key, api in _NUMBERS.items() if api in found}
@@ -102,14 +105,19 @@ def _queue_attribute(kind: str, name: str, api: str) -> Resource:
     """A resource that is one attribute of a queue; its id is the queue's URL."""
 
     def write(op: Operation, url: str, value: str) -> None:
-        op.client().set_queue_attributes(QueueUrl=url, Attributes={api: value})
+        try:
+            op.client().set_queue_attributes(QueueUrl=url, Attributes={api: value})
+        except ClientError as error:
+            if not is_unknown_attribute(error):
+                raise
 
     def create(op: Operation, props: Props) -> str:
         write(op, props["queueUrl"], props[name])
         return str(props["queueUrl"])
 
-    def read(op: Operation, url: str, _state: Props) -> Props | None:
-        text = _get_attributes(op, url).get(api)
+    def read(op: Operation, url: str, state: Props) -> Props | None:
+        remembered = {api: str(state[name])} if state.get(name) else {}
+        text = _get_attributes(op, url, remembered).get(api)
         return {"queueUrl": url, name: text} if text and json.loads(text) else None
 
     return Resource(
