@@ -42,11 +42,11 @@ env: setup ## the same environment as a file to source
 	@$(RUN) -m local.stack up $(LOCAL_FLAGS)
 	@$(RUN) -m local.stack env $(PORT_FLAG)
 
-test: setup ## every test: unit, program, stack, faults
-	@$(RUN) -m pytest
+test: setup ## every test: unit, program, servers, stack, faults
+	@$(RUN) -m pytest -n 2 --dist loadfile
 
-test-fast: setup-python ## unit and program tests, no engine
-	@$(RUN) -m pytest tests/unit tests/program
+test-fast: setup-python ## unit and program tests: no server, no engine
+	@$(RUN) -m pytest -n 2 tests/unit tests/program
 
 lint: setup-python ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

@@ -5,7 +5,6 @@ SQS and DynamoDB, which carry the load, get processes of their own: Python runs 
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import signal
@@ -13,17 +12,18 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from local.aws import wsgi_server
-from local.aws.wsgi_server import Application
+from waitress.server import create_server
 
 Service: TypeAlias = Literal["aws", "sqs", "dynamodb"]
 SERVICES: Final[tuple[Service, ...]] = get_args(Service)
 
 _OWN: Final = {"sqs": {"sqs"}, "dynamodb": {"dynamodb", "dynamodbstreams"}}
+Application: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
 _PARENT_POLL_S: Final = 0.5
 _THREADS: Final = 64
 """Requests answered at once. A long poll holds one for as long as it waits."""
@@ -58,11 +58,19 @@ def serve(service: Service, port: int, *, exit_with_parent: bool = False) -> int
         _watch_parent()
     application = moto_application(service)
 
-    def ready() -> None:
-        sys.stdout.write(f"{service}: ready on http://127.0.0.1:{bound}\n")
-        sys.stdout.flush()
-
-    asyncio.run(wsgi_server.serve(application, listener, ready))
+    # waitress drops headers with an underscore in their name (server-metadata-names).
+    server = create_server(
+        application,
+        sockets=[listener],
+        threads=_THREADS,
+        connection_limit=1000,
+        channel_timeout=120,
+        max_request_body_size=_MAX_BODY_BYTES,
+        ident=None,
+    )
+    sys.stdout.write(f"{service}: ready on http://127.0.0.1:{bound}\n")
+    sys.stdout.flush()
+    server.run()
     return 0
 
 
@@ -140,21 +148,9 @@ def only_own_services(service: Service, dispatcher: Any) -> Application:
             headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
             start_response("400 Bad Request", headers)
             return [body]
-        _keep_metadata_names(environ)
         return dispatcher(environ, start_response)
 
     return application
-
-
-def _keep_metadata_names(environ: dict[str, Any]) -> None:
-    """S3 tells x-amz-meta-a_b from x-amz-meta-a-b; moto looks here for the names as they were sent."""
-    names: dict[str, str] = {}
-    for name, value in environ.get(wsgi_server.RAW_HEADERS_KEY, []):
-        key = f"HTTP_{name.upper().replace('-', '_')}"
-        if "_" in name and name.lower().startswith("x-amz-meta-") and key not in environ:
-            names[key] = name
-            environ[key] = value
-    environ["moto.preserved_header_names"] = names
 
 
 def _signing_service(environ: dict[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ import msgspec
 from crawler.items import Items, content_hash
 from crawler.messages import Item
 from crawler.outcome import KeepItems
-from tests.unit.crawler.support import Cloud
+from tests.servers.crawler.support import Cloud
 
 URL = "https://tiny.example/a"
 CHAIR = Item(

@@ -17,7 +17,7 @@ from crawler.runner import Runner
 from crawler.settings import Stage
 from crawler.settling import Settled
 from crawler.worker import run_worker
-from tests.unit.crawler.support import Cloud, TinyShop, crawl, define, links, product, until, workers
+from tests.servers.crawler.support import Cloud, TinyShop, crawl, define, links, product, until, workers
 
 STAGES: tuple[Stage, ...] = ("plan", "fetch", "parse", "store")
 CRAWL = "tiny-20250101T000000"

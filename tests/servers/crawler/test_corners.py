@@ -7,7 +7,17 @@ from typing import Any
 from aiohttp import web
 
 from crawler.frontier.rows import row_key
-from tests.unit.crawler.support import Answer, Cloud, TinyShop, crawl, define, links, product, until, workers
+from tests.servers.crawler.support import (
+    Answer,
+    Cloud,
+    TinyShop,
+    crawl,
+    define,
+    links,
+    product,
+    until,
+    workers,
+)
 
 
 def text(body: str, status: int = 200, headers: dict[str, str] | None = None) -> Answer:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from tests.unit.crawler.support import Cloud, TinyShop, crawl, define, links, product
+from tests.servers.crawler.support import Cloud, TinyShop, crawl, define, links, product
 
 
 async def test_a_shop_is_crawled_to_the_last_item(cloud: Cloud) -> None:

@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from crawler.errors import RefusedError, UnreachableError
 from crawler.guard import Guard, GuardedResolver, is_public
 from crawler.http import Client, decompress, retry_after
-from tests.unit.crawler.support import Answer, TinyShop
+from tests.servers.crawler.support import Answer, TinyShop
 
 
 @pytest.mark.parametrize(

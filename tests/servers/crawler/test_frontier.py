@@ -10,7 +10,7 @@ from crawler.frontier.crawls import Crawls, crawl_id
 from crawler.frontier.rows import Host, Row, State
 from crawler.frontier.table import Frontier
 from crawler.outcome import Discover, Move
-from tests.unit.crawler.support import Cloud
+from tests.servers.crawler.support import Cloud
 
 NOW = 1_700_000_000.0
 CRAWL = "tiny-20250101T000000"

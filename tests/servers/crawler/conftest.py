@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tests.unit.crawler.support import REGION, Cloud, MotoServer, make_cloud
+from tests.servers.crawler.support import REGION, Cloud, MotoServer, make_cloud
 
 _NUMBERS = itertools.count()
 
