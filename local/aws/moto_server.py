@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 
 Service: TypeAlias = Literal["aws", "sqs", "dynamodb"]
@@ -59,7 +61,7 @@ def serve(service: Service, port: int, *, exit_with_parent: bool = False) -> int
     application = moto_application(service)
 
     # waitress drops headers with an underscore in their name (server-metadata-names).
-    server = create_server(
+    server: Any = create_server(
         application,
         sockets=[listener],
         threads=_THREADS,
@@ -68,10 +70,24 @@ def serve(service: Service, port: int, *, exit_with_parent: bool = False) -> int
         max_request_body_size=_MAX_BODY_BYTES,
         ident=None,
     )
+    server.channel_class = _Channel
     sys.stdout.write(f"{service}: ready on http://127.0.0.1:{bound}\n")
     sys.stdout.flush()
     server.run()
     return 0
+
+
+class _Parser(HTTPRequestParser):
+    """A request without a body is complete with its headers; waitress waits for more where it says Expect."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.content_length == 0:
+            self.expect_continue = False
+
+
+class _Channel(HTTPChannel):
+    parser_class = _Parser
 
 
 def _stop(_number: int, _frame: object) -> None:
