@@ -70,9 +70,10 @@ def test_a_fetcher_killed_between_its_send_and_its_delete_loses_and_doubles_noth
 @pytest.mark.parametrize(
     "deaths",
     [
-        pytest.param({"plan": "delete", "fetch": "mark", "parse": "mark"}, id="after the sends"),
-        pytest.param({"fetch": "send", "parse": "send", "store": "mark"}, id="after the writes"),
-        pytest.param({"parse": "delete", "store": "delete"}, id="after the marks"),
+        pytest.param(
+            {"plan": "delete", "fetch": "mark", "parse": "send", "store": "mark"}, id="before the marks"
+        ),
+        pytest.param({"fetch": "send", "parse": "mark", "store": "delete"}, id="around them"),
     ],
 )
 def test_workers_killed_between_any_two_effects_lose_and_double_nothing(

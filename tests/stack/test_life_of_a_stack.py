@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,6 +11,15 @@ from botocore.exceptions import ClientError
 from tests.stack.conftest import Deployment
 
 APPS = ["/crawler/fetch", "/crawler/parse", "/crawler/plan", "/crawler/store"]
+TASKS_TIMEOUT_S = 60.0
+
+
+def await_tasks(deployed: Deployment) -> None:
+    """Return once every app has all of its tasks running."""
+    deadline = time.monotonic() + TASKS_TIMEOUT_S
+    while any(app["tasksRunning"] != app["instances"] for app in deployed.marathon().apps()):
+        assert time.monotonic() < deadline, deployed.marathon().apps()
+        time.sleep(0.1)
 
 
 def test_up_provisions_the_environment_and_its_apps_run(deployed: Deployment) -> None:
@@ -30,37 +40,6 @@ def test_a_second_up_changes_nothing_and_restarts_no_task(deployed: Deployment) 
     before = {t["id"] for a in APPS for t in deployed.marathon().app(a)["tasks"]}
     deployed.up("--expect-no-changes")
     assert {t["id"] for a in APPS for t in deployed.marathon().app(a)["tasks"]} == before
-
-
-def test_changed_settings_update_what_they_concern_and_nothing_else(deployed: Deployment) -> None:
-    others = {t["id"] for a in APPS[1:] for t in deployed.marathon().app(a)["tasks"]}
-    kept = {t["id"] for t in deployed.marathon().app("/crawler/fetch")["tasks"]}
-    deployed.configure(pagesExpireDays=7, instances={"fetch": 3})
-    assert deployed.preview() == {"storage-pages-lifecycle": "update", "apps-fetch": "update"}
-    deployed.up()
-    rules = deployed.client("s3").get_bucket_lifecycle_configuration(Bucket=deployed.outputs()["pagesBucket"])
-    assert rules["Rules"][0]["Expiration"]["Days"] == 7
-    fetch = deployed.marathon().app("/crawler/fetch")
-    assert fetch["tasksRunning"] == 3
-    assert kept <= {t["id"] for t in fetch["tasks"]}
-    assert {t["id"] for a in APPS[1:] for t in deployed.marathon().app(a)["tasks"]} == others
-
-
-def test_another_instance_type_replaces_the_fleet_and_what_names_it(deployed: Deployment) -> None:
-    before = deployed.outputs()["fleetRequest"]
-    fleet = deployed.tracked["config"]["trawler:fleet"]
-    deployed.configure(fleet={**fleet, "instanceTypes": ["c5.large", "m5.xlarge"]})
-    assert deployed.preview() == {
-        "fleet-request": "replace",
-        "autoscaling-target": "replace",
-        "autoscaling-demand": "replace",
-    }
-    deployed.up()
-    after = deployed.outputs()["fleetRequest"]
-    assert after != before
-    requests = deployed.client("ec2").describe_spot_fleet_requests()["SpotFleetRequestConfigs"]
-    active = {r["SpotFleetRequestId"] for r in requests if r["SpotFleetRequestState"] == "active"}
-    assert active == {after}
 
 
 def test_refresh_sees_what_was_changed_and_deleted_by_hand_and_up_mends_it(deployed: Deployment) -> None:
@@ -98,8 +77,36 @@ def test_mistakes_of_the_stack_file_are_clear_errors_without_a_traceback(deploye
     assert "Traceback" not in said
 
 
-def test_destroy_leaves_nothing_but_the_releases_it_must_not_touch(deployed: Deployment) -> None:
-    outputs = deployed.outputs()
+def test_changed_settings_update_or_replace_what_they_concern_and_nothing_else(deployed: Deployment) -> None:
+    marathon, before = deployed.marathon(), deployed.outputs()
+    others = {t["id"] for a in APPS[1:] for t in marathon.app(a)["tasks"]}
+    fleet = {**deployed.tracked["config"]["trawler:fleet"], "instanceTypes": ["c5.large", "m5.xlarge"]}
+    deployed.configure(pagesExpireDays=7, instances={"fetch": 3}, fleet=fleet)
+    assert deployed.preview() == {
+        "storage-pages-lifecycle": "update",
+        "apps-fetch": "update",
+        "fleet-request": "replace",
+        "autoscaling-target": "replace",
+        "autoscaling-demand": "replace",
+    }
+    deployed.up()
+    rules = deployed.client("s3").get_bucket_lifecycle_configuration(Bucket=before["pagesBucket"])
+    assert rules["Rules"][0]["Expiration"]["Days"] == 7
+    # The old machines went when the new ones were there, and their tasks with them: each runs again.
+    await_tasks(deployed)
+    assert marathon.app("/crawler/fetch")["tasksRunning"] == 3
+    assert not others & {t["id"] for a in APPS[1:] for t in marathon.app(a)["tasks"]}
+    requests = deployed.client("ec2").describe_spot_fleet_requests()["SpotFleetRequestConfigs"]
+    active = {r["SpotFleetRequestId"] for r in requests if r["SpotFleetRequestState"] == "active"}
+    assert active == {deployed.outputs()["fleetRequest"]}
+    assert active != {before["fleetRequest"]}
+
+
+def test_destroy_leaves_nothing_behind(stack: Deployment) -> None:
+    if stack.applied is None:
+        stack.configure()
+        stack.up("--refresh")
+    deployed, outputs = stack, stack.outputs()
     deployed.disturb()
     deployed.run("destroy", "--yes", "--skip-preview")
     assert deployed.marathon().apps() == []

@@ -76,8 +76,6 @@ async def run_to_death(cloud: Cloud, runner: type[Runner], **changes: Any) -> No
     ("stage", "phase", "after"),
     [
         ("plan", "write", 3),
-        ("fetch", "send", 3),
-        ("parse", "write", 1),
         ("store", "write", 1),
     ],
 )
