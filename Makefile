@@ -43,7 +43,8 @@ env: setup ## the same environment as a file to source
 	@$(RUN) -m local.stack env $(PORT_FLAG)
 
 test: setup ## every test: unit, program, servers, stack, faults
-	@$(RUN) -m pytest -n 2 --dist loadfile
+	@$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		tests/stack tests/faults tests/servers tests/program tests/unit
 
 test-fast: setup-python ## unit and program tests: no server, no engine
 	@$(RUN) -m pytest -n 2 tests/unit tests/program
