@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEED ?= 1
 PRODUCTS ?= 300
 QUEUES ?= moto
-STACK ?= local
+SHOPS ?= workers/shops
 PAGES ?=
 PORT_BASE ?=
 
@@ -14,7 +14,7 @@ LOCAL_FLAGS := --seed $(SEED) --products $(PRODUCTS) --queues $(QUEUES) \
 PORT_FLAG := $(if $(PORT_BASE),--port-base $(PORT_BASE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-python demo demo-keep down shell env test test-fast lint types format lock clean
+.PHONY: help setup setup-python demo demo-keep down shell env test test-fast check-shops lint types format lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test: setup ## every test: unit, program, servers, stack, faults
 
 test-fast: setup-python ## unit and program tests: no server, no engine
 	@$(RUN) -m pytest -n 2 tests/unit tests/program
+
+check-shops: setup-python ## check the shop definitions (SHOPS=workers/shops)
+	@cd workers && ../.venv/bin/python -m crawler check --shops $(abspath $(SHOPS))
 
 lint: setup-python ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
