@@ -37,6 +37,8 @@ def environment(layout: Layout) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_ERROR_OUTPUT_STRING": "true",
+        # Compiled modules are kept: most of a no-op `up` is the program's imports.
+        "PYTHONDONTWRITEBYTECODE": "",
         **layout.aws_environment(),
     }
 
