@@ -24,8 +24,13 @@ COMMAND_TIMEOUT_S = 180
 
 
 def free_ports() -> int:
-    """First of eight free ports in a row, outside the range from which the kernel takes ephemeral ones."""
-    for base in range(15000 + os.getpid() % 1000, 32000, 16):
+    """First of eight free ports in a row, outside the range from which the kernel takes ephemeral ones.
+
+    Each worker process of the test run has a range of its own, so that two never choose the same at once.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+    first = 15000 + worker * 4000
+    for base in range(first + os.getpid() % 100 * 16, first + 4000 - 8, 16):
         sockets: list[socket.socket] = []
         try:
             for port in range(base, base + 8):
