@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pulumi
 from botocore.exceptions import ClientError
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import (
@@ -218,5 +217,5 @@ class Release(Resource, module="release", name="Release"):
             ReleaseProvider(),
             name,
             {"bucket": bucket, "key": packed.key, "digest": packed.digest, "path": str(path)},
-            pulumi.ResourceOptions.merge(opts, ResourceOptions(retain_on_delete=False)),
+            opts,
         )

@@ -9,9 +9,6 @@ from typing import Any
 
 from local.stack import pulumi
 from local.stack.layout import Layout
-from local.stack.processes import StackError
-
-EXPORT_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,7 @@ def read(layout: Layout) -> StackState:
     Raises:
         StackError: the engine cannot export it.
     """
-    answer = pulumi.run(layout, ["stack", "export"], EXPORT_TIMEOUT_S)
-    if answer.returncode != 0:
-        raise StackError(f"pulumi stack export: {answer.stderr.strip()}")
-    resources: list[dict[str, Any]] = json.loads(answer.stdout)["deployment"].get("resources", [])
+    resources: list[dict[str, Any]] = json.loads(pulumi.export(layout))["deployment"].get("resources", [])
     stack = next(r for r in resources if r["type"] == "pulumi:pulumi:Stack")
     real = [r["type"] for r in resources if r.get("custom") and not r["type"].startswith("pulumi:providers:")]
     return StackState(

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,6 +17,7 @@ ENGINE_FOLDER = cache() / "pulumi" / "v3.200.0" / "bin"
 """Where the set-up puts an engine that it built."""
 
 STACK = "local"
+CALL_TIMEOUT_S = 120.0
 
 _READ_CONFIG = frozenset({"up", "preview", "refresh", "destroy", "config"})
 """Commands that take another configuration file."""
@@ -43,11 +43,11 @@ def environment(layout: Layout) -> dict[str, str]:
     }
 
 
-def command(layout: Layout, *arguments: str, stack: str = STACK) -> list[str]:
+def command(layout: Layout, *arguments: str) -> list[str]:
     """A pulumi command line for the stack, with its configuration where that is not the tracked file."""
     reads_config = arguments[0] in _READ_CONFIG and layout.config.exists()
     config = ["--config-file", str(layout.config)] if reads_config else []
-    return ["pulumi", *arguments, "--stack", stack, *config]
+    return ["pulumi", *arguments, "--stack", STACK, *config]
 
 
 def select(layout: Layout) -> None:
@@ -56,30 +56,26 @@ def select(layout: Layout) -> None:
     Raises:
         StackError: the engine refuses.
     """
-    answer = subprocess.run(
-        ["pulumi", "stack", "select", "--create", STACK, "--non-interactive"],
-        cwd=ROOT,
-        env={**os.environ, **environment(layout)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    answer = _call(layout, ["pulumi", "stack", "select", "--create", STACK, "--non-interactive"])
     if answer.returncode != 0:
         raise StackError(f"pulumi stack select: {answer.stderr.strip() or answer.stdout.strip()}")
 
 
 def version(layout: Layout) -> str:
     """The engine's version, such as `v3.200.0`."""
-    answer = subprocess.run(
-        ["pulumi", "version"],
-        env={**os.environ, **environment(layout)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return answer.stdout.strip()
+    return _call(layout, ["pulumi", "version"]).stdout.strip()
+
+
+def export(layout: Layout) -> str:
+    """The stack's state, JSON.
+
+    Raises:
+        StackError: the engine refuses.
+    """
+    answer = _call(layout, command(layout, "stack", "export"))
+    if answer.returncode != 0:
+        raise StackError(f"pulumi stack export: {answer.stderr.strip()}")
+    return answer.stdout
 
 
 def write_config(layout: Layout) -> None:
@@ -108,23 +104,13 @@ def endpoints(layout: Layout) -> Mapping[str, str]:
     }
 
 
-def run(
-    layout: Layout, arguments: Sequence[str], timeout_s: float, log: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a pulumi command to its end, output captured.
-
-    Raises:
-        subprocess.TimeoutExpired: it takes longer than `timeout_s`.
-    """
-    answer = subprocess.run(
-        command(layout, *arguments),
+def _call(layout: Layout, line: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        line,
         cwd=ROOT,
         env={**os.environ, **environment(layout)},
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=CALL_TIMEOUT_S,
         check=False,
     )
-    if log:
-        log.write_text(answer.stdout + answer.stderr)
-    return answer

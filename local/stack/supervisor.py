@@ -13,6 +13,7 @@ from pathlib import Path
 import requests
 
 from local.aws import plugin
+from local.mesos.agent.images import ImageError, find_image
 from local.shops import definitions
 from local.stack import processes
 from local.stack.layout import HOST, ROOT, SHOPS, Layout, cache
@@ -205,7 +206,11 @@ def images() -> Path:
 
 def image_ready(tag: str) -> bool:
     """Whether the image is there, whole."""
-    return (images() / tag / "complete").exists()
+    try:
+        find_image(images(), f"worker:{tag}")
+    except ImageError:
+        return False
+    return True
 
 
 def answers(url: str) -> bool:
@@ -222,6 +227,3 @@ def answers(url: str) -> bool:
 def shop_urls(layout: Layout) -> dict[str, str]:
     """Shop → base URL, as the shops themselves wrote it."""
     return json.loads((layout.shops / "shops.json").read_text())
-
-
-__all__ = ["HOST", "LocalStack", "Options", "StackError", "shop_urls", "write_definitions"]
