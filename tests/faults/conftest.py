@@ -26,7 +26,7 @@ from local.stack import processes
 from local.stack.layout import ROOT, Layout, Ports
 from local.stack.processes import Child
 from local.stack.supervisor import answers, moto_command
-from tests.stack.conftest import free_ports
+from tests.stack.conftest import free_ports, local_client
 
 STAGES = ("plan", "fetch", "parse", "store")
 SHOP = "demo-jsonld"
@@ -43,14 +43,7 @@ class Services:
 
     def client(self, service: str) -> Any:
         """A boto3 client."""
-        return boto3.client(
-            service,  # pyright: ignore[reportArgumentType, reportCallIssue]  any service
-            endpoint_url=self.layout.url.get(service, self.layout.url["aws"]),
-            region_name="us-east-1",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(proxies={}, connect_timeout=3, read_timeout=20),
-        )
+        return local_client(self.layout, service)
 
 
 @dataclass

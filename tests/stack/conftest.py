@@ -47,6 +47,18 @@ def free_ports() -> int:
     raise AssertionError("no eight free ports in a row")
 
 
+def local_client(layout: Layout, service: str) -> Any:
+    """A boto3 client of a local stack."""
+    return boto3.client(
+        service,  # pyright: ignore[reportArgumentType, reportCallIssue]  any service
+        endpoint_url=layout.url.get(service, layout.url["aws"]),
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        config=Config(proxies={}, connect_timeout=3, read_timeout=20),
+    )
+
+
 @dataclass
 class Deployment:
     """The program's stack on a local stack: commands for the engine, clients for what it made."""
@@ -105,15 +117,7 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the local stack."""
-        url = self.layout.url
-        return boto3.client(
-            service,  # pyright: ignore[reportArgumentType, reportCallIssue]  any service
-            endpoint_url=url.get(service, url["aws"]),
-            region_name="us-east-1",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(proxies={}, connect_timeout=3, read_timeout=20),
-        )
+        return local_client(self.layout, service)
 
     def marathon(self) -> MarathonClient:
         """The local Marathon."""
