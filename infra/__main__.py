@@ -5,16 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import pulumi
+from pulumi import Input
+from pulumi_aws import get_caller_identity_output
 
-from infra import environment, image, release
+from infra import environment, image, metrics, release
 from infra.apps import Apps, read_all
 from infra.autoscaling import AutoScaling
 from infra.aws_connection import AwsConnection
+from infra.boot.cloud_init import AgentBoot, agent_user_data
+from infra.cluster import Cluster, ClusterPlace, zookeeper_url
 from infra.errors import InfraError
-from infra.fleet import SCALABLE_DIMENSION, Fleet
-from infra.identity import Identity
+from infra.fleet import Fleet
+from infra.identity import Identity, Reach
+from infra.logs import Logs, log_group
+from infra.monitoring import Monitoring, Watched
+from infra.network import Network
 from infra.queues import Queues, urls
-from infra.settings import load, raw_config
+from infra.security_groups import SecurityGroups
+from infra.settings import ExistingCluster, ManagedCluster, Settings, load, raw_config
 from infra.storage import Storage, release_uri
 from infra.tables import Tables
 
@@ -26,39 +34,71 @@ def main() -> None:
     """Register every resource of the stack."""
     # Whatever can be wrong in what was given is found here, before the first resource is registered.
     settings = load()
+    stack = pulumi.get_stack()
     connection = AwsConnection.from_config(raw_config().get)
     packed = release.pack(ROOT / "workers", ROOT / settings.shops)
     manifests = read_all(ROOT / "marathon_apps", environment.PLACEHOLDERS)
+    agents_boot = agent_user_data(_agent_boot(settings, stack, connection.region))
 
+    managed = isinstance(settings.cluster, ManagedCluster)
+    network = Network("network", settings.network, connection.region, with_masters=managed)
+    groups = SecurityGroups("groups", network.vpc_id, network.vpc_cidr, settings.cluster)
     queues = Queues("queues", settings.queues, settings.name_prefix, settings.protect)
     tables = Tables("tables", settings.name_prefix, settings.protect)
-    storage = Storage("storage", settings.pages_expire_days, settings.vpc_endpoint_id, settings.protect)
+    storage = Storage("storage", settings.pages_expire_days, network.s3_endpoint_id, settings.protect)
     identity = Identity(
-        "identity", queues.stages, [tables.frontier, tables.items], storage.artifacts, storage.pages
+        "identity",
+        settings.cluster,
+        Reach(connection.region, get_caller_identity_output().account_id, stack, metrics.NAMESPACE),
+        queues.stages,
+        [tables.frontier, tables.items],
+        storage.artifacts,
+        storage.pages,
+        settings.permissions_boundary_arn,
     )
+    if settings.monitoring:
+        Logs("logs", stack, settings.monitoring.log_retention_days, settings.protect)
+    cluster = _cluster(settings, stack, connection.region, network, groups, identity)
     fleet = Fleet(
         "fleet",
         settings.fleet,
+        network.agent_subnet_ids,
+        groups.agents.id,
         identity.fleet_role.arn,
         identity.agent_profile.arn,
-        settings.cluster.marathon_urls,
-        depends_on=[identity.fleet_policy],
+        agents_boot,
+        settings.protect,
+        depends_on=[identity.fleet_policy, *([cluster] if cluster else [])],
     )
     AutoScaling(
         "autoscaling",
         fleet.resource_id,
-        SCALABLE_DIMENSION,
+        fleet.scalable_dimension,
         settings.fleet.min_capacity,
         settings.fleet.max_capacity,
+        settings.prewarm,
     )
+    if settings.monitoring:
+        watched = Watched(
+            queues=queues.stages,
+            fleet_request_id=fleet.request_id,
+            max_capacity=settings.fleet.max_capacity,
+            target_group_arn_suffix=cluster.target_group_arn_suffix if cluster else None,
+            balancer_arn_suffix=cluster.balancer_arn_suffix if cluster else None,
+            masters=cluster.instance_ids if cluster else {},
+            region=connection.region,
+        )
+        Monitoring("monitoring", settings.monitoring, watched, settings.name_prefix, stack)
     stored = release.Release("release", packed, storage.artifacts.bucket, ROOT / "build" / "releases")
     uri = release_uri(storage.artifacts, packed.key, connection.endpoints.get("s3"))
     worker_image = image.reference(ROOT / "workers", settings.image)
+    marathon_urls = _marathon_urls(settings, cluster)
     Apps(
         "apps",
         manifests,
         environment.values(settings, connection.region, worker_image, uri, queues, tables, storage),
         settings.cluster,
+        marathon_urls,
         depends_on=[stored, fleet, queues, tables, identity],
     )
 
@@ -68,11 +108,58 @@ def main() -> None:
     pulumi.export("itemsTable", tables.items.name)
     pulumi.export("artifactBucket", storage.artifacts.bucket)
     pulumi.export("pagesBucket", storage.pages.bucket)
-    pulumi.export("fleetRequest", fleet.request.id)
+    pulumi.export("fleetRequest", fleet.request_id)
     pulumi.export("release", packed.digest)
     pulumi.export("image", worker_image)
-    pulumi.export("marathonUrls", settings.cluster.marathon_urls)
+    pulumi.export("marathonUrls", marathon_urls)
     pulumi.export("apps", [app["id"] for app in manifests.values()])
+
+
+def _agent_boot(settings: Settings, stack: str, region: str) -> AgentBoot:
+    cluster = settings.cluster
+    return AgentBoot(
+        region=region,
+        stack=stack,
+        zookeeper=zookeeper_url(cluster, stack) if isinstance(cluster, ManagedCluster) else cluster.zookeeper,
+        agent_secret=cluster.agent_secret,
+        log_group=log_group(stack, "agents") if settings.monitoring else None,
+        task_network=settings.fleet.task_network,
+        task_log_group=log_group(stack, "tasks") if settings.monitoring else None,
+    )
+
+
+def _cluster(
+    settings: Settings,
+    stack: str,
+    region: str,
+    network: Network,
+    groups: SecurityGroups,
+    identity: Identity,
+) -> Cluster | None:
+    """The masters, where the stack has its own."""
+    managed, profile = settings.cluster, identity.master_profile
+    if not isinstance(managed, ManagedCluster) or groups.masters is None or profile is None:
+        return None
+    place = ClusterPlace(
+        vpc_id=network.vpc_id,
+        subnet_ids=network.master_subnet_ids,
+        subnet_cidrs=network.master_subnet_cidrs,
+        masters_group_id=groups.masters.id,
+        balancer_group_id=groups.balancer.id if groups.balancer else None,
+        profile_name=profile.name,
+    )
+    logs = log_group(stack, "masters") if settings.monitoring else None
+    return Cluster("cluster", managed, place, stack, region, settings.protect, logs)
+
+
+def _marathon_urls(settings: Settings, cluster: Cluster | None) -> list[Input[str]]:
+    """Where this deployment reaches Marathon."""
+    if isinstance(settings.cluster, ExistingCluster):
+        return list(settings.cluster.marathon_urls)
+    access = settings.cluster.access
+    if cluster and access.via == "vpc":
+        return list(cluster.marathon_urls)
+    return [f"http://127.0.0.1:{access.port}"]
 
 
 try:

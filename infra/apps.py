@@ -23,6 +23,7 @@ class Apps(ComponentResource):
         files: Mapping[str, manifests.Manifest],
         values: Mapping[str, pulumi.Input[Any]],
         cluster: ClusterSettings,
+        marathon_urls: Sequence[pulumi.Input[str]],
         depends_on: Sequence[pulumi.Resource],
         opts: ResourceOptions | None = None,
     ) -> None:
@@ -30,7 +31,8 @@ class Apps(ComponentResource):
         self.apps = {
             app: MarathonApp(
                 f"{name}-{app}",
-                cluster.marathon_urls,
+                marathon_urls,
+                cluster.credentials_secret,
                 Output.all(**values).apply(lambda known, m=manifest: manifests.fill(m, known)),
                 cluster.deploy_timeout_s,
                 cluster.ready_timeout_s,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 from pulumi import ComponentResource, ResourceOptions
 from pulumi_aws import appautoscaling
 
-METRIC_NAMESPACE = "Trawler"
-METRIC_NAME = "DemandPerCapacity"
+from infra import metrics
+from infra.settings import Prewarm
 
 
 class AutoScaling(ComponentResource):
@@ -15,6 +17,8 @@ class AutoScaling(ComponentResource):
 
     The metric is published by the scaler; it falls as capacity rises. The lower bound is the base, so there is
     always a divisor, and no second policy that could fight the first. Silence of the metric changes nothing.
+    Each entry of `prewarm` raises the lower bound at its start and gives it back at its end. AWS makes the
+    service-linked role when the target is registered.
 
     Source: Application Auto Scaling User Guide, target tracking; Amazon EC2 User Guide, Spot Fleet scaling.
     """
@@ -26,6 +30,7 @@ class AutoScaling(ComponentResource):
         scalable_dimension: str,
         min_capacity: int,
         max_capacity: int,
+        prewarm: Sequence[Prewarm] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("trawler:infra:AutoScaling", name, {}, opts)
@@ -49,12 +54,32 @@ class AutoScaling(ComponentResource):
                 "scale_out_cooldown": 60,
                 "scale_in_cooldown": 300,
                 "customized_metric_specification": {
-                    "namespace": METRIC_NAMESPACE,
-                    "metric_name": METRIC_NAME,
+                    "namespace": metrics.NAMESPACE,
+                    "metric_name": metrics.DEMAND_PER_CAPACITY.name,
                     "statistic": "Maximum",
-                    "dimensions": [{"name": "Stack", "value": pulumi.get_stack()}],
+                    "dimensions": [{"name": metrics.DIMENSION, "value": pulumi.get_stack()}],
                 },
             },
             opts=ResourceOptions(parent=self),
         )
+        for warm in prewarm:
+            self._scheduled(
+                f"{name}-{warm.name}-start", warm.start, warm.timezone, warm.capacity, max_capacity
+            )
+            self._scheduled(f"{name}-{warm.name}-end", warm.end, warm.timezone, min_capacity, max_capacity)
         self.register_outputs({})
+
+    def _scheduled(
+        self, name: str, schedule: str, timezone: str, min_capacity: int, max_capacity: int
+    ) -> None:
+        appautoscaling.ScheduledAction(
+            name,
+            name=name,
+            service_namespace=self.target.service_namespace,
+            scalable_dimension=self.target.scalable_dimension,
+            resource_id=self.target.resource_id,
+            schedule=schedule,
+            timezone=timezone,
+            scalable_target_action={"min_capacity": min_capacity, "max_capacity": max_capacity},
+            opts=ResourceOptions(parent=self),
+        )

@@ -3,7 +3,8 @@
 InfraError
 ├── SettingsError    the stack's configuration says something that cannot be
 ├── ReleaseError     the workers' folder cannot be packed, or the bucket holds something else
-└── ManifestError    an app's JSON cannot be what Marathon would run
+├── ManifestError    an app's JSON cannot be what Marathon would run
+└── BootError        a machine's user data or image cannot be made of what was given
 """
 
 
@@ -21,3 +22,7 @@ class ReleaseError(InfraError):
 
 class ManifestError(InfraError):
     """Raised for a file of `marathon_apps/` that is not JSON, has an unknown field or an unfilled placeholder."""
+
+
+class BootError(InfraError):
+    """Raised for user data that EC2 would refuse, and for an image recipe with a part whose checksum is not known."""

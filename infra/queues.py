@@ -9,6 +9,7 @@ import pulumi
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import sqs
 
+from infra.protection import stateful
 from infra.settings import STAGES, QueueSettings, queue_name
 
 LONG_POLL_S = 20
@@ -30,7 +31,7 @@ class Queues(ComponentResource):
     """A queue for each stage, encrypted, over TLS only, each with a dead letter queue of its own.
 
     `fetch` is FIFO with the host as message group: SQS lets one worker at a time hold a host. Idle cost: none.
-    Changing `name_prefix` replaces every queue and loses what they hold.
+    Changing `name_prefix` replaces every queue and loses what they hold: refused in a protected stack.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Queues(ComponentResource):
             queue_name(prefix, stage),
             settings.visibility_s,
             settings.retention_days * DAY_S,
-            protect=False,
+            protect,
         )
         parent = ResourceOptions(parent=self)
         sqs.RedrivePolicy(
@@ -100,7 +101,7 @@ class Queues(ComponentResource):
             receive_wait_time_seconds=LONG_POLL_S,
             sqs_managed_sse_enabled=True,
             visibility_timeout_seconds=visibility_s,
-            opts=ResourceOptions(parent=self, protect=protect),
+            opts=stateful(self, protect),
         )
         sqs.QueuePolicy(
             f"{name}-policy",

@@ -9,6 +9,8 @@ import pulumi
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import s3
 
+from infra.protection import stateful
+
 RELEASES = "releases"
 """Prefix of the releases; nothing under it expires, so that a rollback always finds its object."""
 
@@ -17,7 +19,7 @@ class Storage(ComponentResource):
     """The artifact bucket and the pages bucket: private, encrypted, TLS only.
 
     The artifact bucket is versioned and keeps everything. Agents read `releases/` by plain HTTPS through the
-    VPC's gateway endpoint, which is why the policy names that endpoint. Objects of the pages bucket, bodies
+    VPC's S3 gateway endpoint, which is why the policy names that endpoint. Objects of the pages bucket, bodies
     too large for a message, expire after `pages_expire_days`.
     """
 
@@ -25,19 +27,33 @@ class Storage(ComponentResource):
         self,
         name: str,
         pages_expire_days: int,
-        vpc_endpoint_id: str | None,
+        s3_endpoint_id: pulumi.Input[str] | None,
         protect: bool,
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("trawler:infra:Storage", name, {}, opts)
-        self.artifacts = self._private_bucket(f"{name}-artifacts", vpc_endpoint_id, protect=protect)
+        self.artifacts = self._private_bucket(f"{name}-artifacts", s3_endpoint_id, protect=protect)
         s3.BucketVersioning(
             f"{name}-artifacts-versioning",
             bucket=self.artifacts.id,
             versioning_configuration={"status": "Enabled"},
             opts=ResourceOptions(parent=self),
         )
-        self.pages = self._private_bucket(f"{name}-pages", vpc_endpoint_id=None, protect=False)
+        s3.BucketLifecycleConfiguration(
+            f"{name}-artifacts-lifecycle",
+            bucket=self.artifacts.id,
+            # Nothing expires here, old versions included; only uploads that nobody finished.
+            rules=[
+                {
+                    "id": "unfinished",
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+                }
+            ],
+            opts=ResourceOptions(parent=self),
+        )
+        self.pages = self._private_bucket(f"{name}-pages", s3_endpoint_id=None, protect=False)
         s3.BucketLifecycleConfiguration(
             f"{name}-pages-lifecycle",
             bucket=self.pages.id,
@@ -54,13 +70,15 @@ class Storage(ComponentResource):
         )
         self.register_outputs({"artifacts": self.artifacts.bucket, "pages": self.pages.bucket})
 
-    def _private_bucket(self, name: str, vpc_endpoint_id: str | None, protect: bool) -> s3.Bucket:
+    def _private_bucket(
+        self, name: str, s3_endpoint_id: pulumi.Input[str] | None, protect: bool
+    ) -> s3.Bucket:
         parent = ResourceOptions(parent=self)
         bucket = s3.Bucket(
             name,
             # Only a stack that is not protected may throw data away on destroy.
             force_destroy=not protect,
-            opts=ResourceOptions(parent=self, protect=protect),
+            opts=stateful(self, protect),
         )
         block = s3.BucketPublicAccessBlock(
             f"{name}-public-access",
@@ -86,7 +104,7 @@ class Storage(ComponentResource):
         s3.BucketPolicy(
             f"{name}-policy",
             bucket=bucket.id,
-            policy=bucket.arn.apply(lambda arn: _policy(arn, vpc_endpoint_id)),
+            policy=Output.all(bucket.arn, s3_endpoint_id).apply(lambda known: _policy(*known)),
             # S3 refuses a policy while the access block is being written.
             opts=ResourceOptions(parent=self, depends_on=[block]),
         )
@@ -106,7 +124,7 @@ def release_uri(bucket: s3.Bucket, key: str, endpoint: str | None) -> pulumi.Out
     return Output.concat("https://", bucket.bucket_regional_domain_name, "/", key)
 
 
-def _policy(arn: str, vpc_endpoint_id: str | None) -> str:
+def _policy(arn: str, s3_endpoint_id: str | None) -> str:
     statements: list[dict[str, Any]] = [
         {
             "Sid": "TlsOnly",
@@ -117,7 +135,7 @@ def _policy(arn: str, vpc_endpoint_id: str | None) -> str:
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         }
     ]
-    if vpc_endpoint_id:
+    if s3_endpoint_id:
         statements.append(
             {
                 # Not "public" for Block Public Access, because it is bound to one fixed endpoint.
@@ -126,7 +144,7 @@ def _policy(arn: str, vpc_endpoint_id: str | None) -> str:
                 "Principal": "*",
                 "Action": "s3:GetObject",
                 "Resource": f"{arn}/{RELEASES}/*",
-                "Condition": {"StringEquals": {"aws:SourceVpce": vpc_endpoint_id}},
+                "Condition": {"StringEquals": {"aws:SourceVpce": s3_endpoint_id}},
             }
         )
     return json.dumps({"Version": "2012-10-17", "Statement": statements})

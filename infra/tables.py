@@ -5,6 +5,8 @@ from __future__ import annotations
 from pulumi import ComponentResource, ResourceOptions
 from pulumi_aws import dynamodb
 
+from infra.protection import stateful
+
 
 class Tables(ComponentResource):
     """The frontier and items tables, billed on demand, encrypted, with point-in-time recovery.
@@ -18,7 +20,7 @@ class Tables(ComponentResource):
         self, name: str, name_prefix: str, protect: bool, opts: ResourceOptions | None = None
     ) -> None:
         super().__init__("trawler:infra:Tables", name, {}, opts)
-        kept = ResourceOptions(parent=self, protect=protect)
+        kept = stateful(self, protect)
         self.frontier = dynamodb.Table(
             f"{name}-frontier",
             name=f"{name_prefix}-frontier",

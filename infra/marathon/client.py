@@ -70,10 +70,16 @@ class MarathonClient:
     times with jitter when a server does not answer or has no leader (502, 503); nothing else is.
     """
 
-    def __init__(self, urls: Sequence[str]) -> None:
-        """Args: urls: base URLs such as `http://marathon:8080`, tried in order, at least one."""
+    def __init__(self, urls: Sequence[str], credentials: tuple[str, str] | None = None) -> None:
+        """A client of these servers.
+
+        Args:
+            urls: base URLs such as `http://marathon:8080`, tried in order, at least one.
+            credentials: user name and password where Marathon asks for them (HTTP Basic).
+        """
         self._urls = [url.rstrip("/") for url in urls]
         self._session = requests.Session()
+        self._session.auth = credentials
         # A cluster in the VPC or on loopback is never behind the shell's proxy.
         self._session.trust_env = False
 

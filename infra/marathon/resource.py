@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import (
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
 
+from infra.aws_connection import AwsConnection
 from infra.marathon.client import AppNotFound, MarathonClient, MarathonError
+from infra.marathon.credentials import credentials
 from infra.plain_errors import told_plainly
 
 POLL_S = 0.5
@@ -26,17 +36,30 @@ class MarathonAppProvider(ResourceProvider):
     Stored by reference in the state (an imported module), so a change of this code is no change of an app.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._connection: AwsConnection | None = None
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Keep how this stack reaches AWS: Marathon's credentials are asked of Secrets Manager."""
+        self._connection = AwsConnection.from_config(req.config.get)
+
+    def _client(self, props: Mapping[str, Any]) -> MarathonClient:
+        if self._connection is None:
+            raise MarathonError("the provider of Marathon apps was not configured by the engine")
+        return MarathonClient(props["urls"], credentials(self._connection, props.get("credentials_secret")))
+
     @told_plainly
     def create(self, props: dict[str, Any]) -> CreateResult:
         """PUT the app and wait. An app of that id that is there already is taken over."""
-        client = MarathonClient(props["urls"])
+        client = self._client(props)
         _await_ready(client, props)
         return CreateResult(props["manifest"]["id"], _deployed(client, props))
 
     @told_plainly
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """PUT the app and wait; where it fails, put the version that ran before back."""
-        client = MarathonClient(_news["urls"])
+        client = self._client(_news)
         try:
             before = client.app(_id)["version"]
         except AppNotFound:
@@ -57,7 +80,7 @@ class MarathonAppProvider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """What Marathon holds now, in the fields that the manifest sets; gone when it knows no such app."""
         try:
-            app = MarathonClient(props["urls"]).app(id_)
+            app = self._client(props).app(id_)
         except AppNotFound:
             return ReadResult("", {})
         manifest = {key: _as_set(value, app.get(key)) for key, value in props["manifest"].items()}
@@ -90,7 +113,8 @@ class MarathonApp(Resource, module="marathon", name="App"):
     def __init__(
         self,
         name: str,
-        urls: list[str],
+        urls: Sequence[Input[str]],
+        credentials_secret: str | None,
         manifest: Input[Mapping[str, Any]],
         timeout_s: int,
         ready_timeout_s: int,
@@ -101,6 +125,7 @@ class MarathonApp(Resource, module="marathon", name="App"):
         Args:
             name: logical name.
             urls: Marathon's base URLs.
+            credentials_secret: name of the Secrets Manager entry with its credentials, where it asks for them.
             manifest: the app's JSON, filled.
             timeout_s: how long its deployment may take, seconds.
             ready_timeout_s: how long to wait for Marathon itself before a create, seconds.
@@ -111,6 +136,7 @@ class MarathonApp(Resource, module="marathon", name="App"):
             name,
             {
                 "urls": urls,
+                "credentials_secret": credentials_secret,
                 "manifest": manifest,
                 "timeout_s": timeout_s,
                 "ready_timeout_s": ready_timeout_s,

@@ -73,11 +73,15 @@ class _Mocks(mocks.Mocks):
                 return "lt-0123456789abcdef0", {**outputs, "latestVersion": 7}
             case "aws:ec2/spotFleetRequest:SpotFleetRequest":
                 return "sfr-0123", outputs
+            case "aws:ec2/vpcEndpoint:VpcEndpoint":
+                return f"vpce-{args.name}", outputs
             case _:
                 return f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program must read nothing: {args.token}")
+        if args.token == "aws:index/getCallerIdentity:getCallerIdentity":
+            return {"accountId": ACCOUNT}, []
+        raise AssertionError(f"the program must read nothing of an account but whose it is: {args.token}")
 
 
 class _Monitor(mocks.MockMonitor):

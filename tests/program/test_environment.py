@@ -99,18 +99,18 @@ def test_buckets_are_private_encrypted_and_refuse_plain_http(local: Program) -> 
 def test_releases_are_versioned_and_never_expire_while_pages_do(local: Program) -> None:
     (versioning,) = local.of("aws:s3/bucketVersioning:BucketVersioning")
     assert versioning.inputs["bucket"] == "storage-artifacts"
-    (lifecycle,) = local.of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
-    assert lifecycle.inputs["bucket"] == "storage-pages"
-    assert lifecycle.inputs["rules"][0]["expiration"]["days"] == 3
+    assert not any(
+        "expiration" in rule for rule in local.named("storage-artifacts-lifecycle").inputs["rules"]
+    )
+    assert local.named("storage-pages-lifecycle").inputs["rules"][0]["expiration"]["days"] == 3
 
 
-def test_agents_may_read_releases_only_through_the_named_vpc_endpoint(tmp_path: Path) -> None:
-    program = run(tmp_path, vpcEndpointId="vpce-0a1b2c3d")
-    policy = program.named("storage-artifacts-policy").inputs["policy"]
+def test_agents_may_read_releases_only_through_the_s3_endpoint_of_their_vpc(local: Program) -> None:
+    policy = local.named("storage-artifacts-policy").inputs["policy"]
     (allow,) = [s for s in statements(policy) if s["Effect"] == "Allow"]
     assert allow["Action"] == "s3:GetObject"
     assert allow["Resource"].endswith("/releases/*")
-    assert allow["Condition"] == {"StringEquals": {"aws:SourceVpce": "vpce-0a1b2c3d"}}
+    assert allow["Condition"] == {"StringEquals": {"aws:SourceVpce": "vpce-network-s3"}}
 
 
 def test_tables_have_the_documented_keys_and_can_be_restored(local: Program) -> None:
@@ -135,8 +135,8 @@ def test_the_fleet_is_spread_over_every_type_in_every_zone_of_a_pinned_template_
 ) -> None:
     (config,) = local.named("fleet-request").inputs["launchTemplateConfigs"]
     assert config["launchTemplateSpecification"]["version"] == "7"
-    pools = {(o["instanceType"], o["availabilityZone"]) for o in config["overrides"]}
-    assert len(pools) == 4
+    pools = {(o["instanceType"], o["subnetId"]) for o in config["overrides"]}
+    assert len(pools) == 6
 
 
 def test_no_update_resets_the_capacity_that_auto_scaling_owns(local: Program) -> None:
@@ -191,9 +191,15 @@ def test_instances_are_a_number_and_environment_variables_are_texts(local: Progr
 
 
 def test_what_holds_data_is_protected_unless_the_stack_says_otherwise(tmp_path: Path) -> None:
-    program = run(tmp_path, protect=True)
+    program = run(tmp_path, "prod")
     kept = {r.name for r in program.resources if r.options.protect}
-    assert kept >= {"storage-artifacts", "tables-frontier", "tables-items", "queues-fetch-dead"}
+    assert kept >= {
+        "storage-artifacts",
+        "tables-frontier",
+        "tables-items",
+        "queues-fetch",
+        "queues-fetch-dead",
+    }
     assert all(t.inputs["deletionProtectionEnabled"] for t in program.of(TABLE))
     assert program.named("storage-artifacts").inputs["forceDestroy"] is False
 

@@ -1,0 +1,1 @@
+"""How a machine of the cluster starts: its user data, the programs of its own, and the recipe of its image."""

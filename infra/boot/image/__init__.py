@@ -1,0 +1,1 @@
+"""Recipes of the machines' images, for EC2 Image Builder."""
