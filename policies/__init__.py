@@ -1,0 +1,1 @@
+"""The policy pack (CrossGuard): what no environment may contain."""
