@@ -1,0 +1,1 @@
+"""What an account needs before the first environment: where state is kept, and who may change what."""
