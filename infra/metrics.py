@@ -1,7 +1,8 @@
 """The custom metrics: one place for their names, so that who publishes and who reads cannot disagree.
 
-The `scaler` and the `plan` worker publish them (`workers/` keeps the names in its own settings: it imports nothing
-of the rest). Every metric carries the one dimension `Stack` and is published once a minute.
+Nobody publishes them yet: `scaler` is not built, and `plan` counts pages without telling CloudWatch. Whoever does
+sends one datum a minute with the one dimension `Stack`, and keeps quiet where there is no crawl. `workers/` imports
+nothing of the rest and will keep these names in its own settings.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Metric:
     name: str
     unit: Unit
     publisher: str
-    """The app that publishes it."""
+    """The app whose task it is to publish it."""
 
     meaning: str
 

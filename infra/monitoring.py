@@ -21,6 +21,9 @@ BUDGET_WARNINGS = (("ACTUAL", 80), ("FORECASTED", 100))
 INTERRUPTIONS = ("EC2 Spot Instance Interruption Warning", "EC2 Instance Rebalance Recommendation")
 """Detail types of the events that end a spot instance's life (Amazon EC2 User Guide, Spot interruptions)."""
 
+RULE_NAME_LIMIT = 64
+"""Longest name of a rule (Amazon EventBridge, PutRule, Name): shorter than a queue's."""
+
 
 class Monitoring(ComponentResource):
     """Alarms that page for what hurts, the topic and addresses they go to, a budget and a dashboard.
@@ -124,7 +127,7 @@ class Monitoring(ComponentResource):
         """A rule without a target: EventBridge counts what it matches, and that is all it is for."""
         return cloudwatch.EventRule(
             f"{self._name}-interruptions",
-            name=f"{self._prefix}-interruptions",
+            name=f"{self._prefix[: RULE_NAME_LIMIT - len('-interruptions')]}-interruptions",
             description="Counted on the dashboard: spot interruptions and rebalance recommendations",
             event_pattern=json.dumps({"source": ["aws.ec2"], "detail-type": list(INTERRUPTIONS)}),
             opts=ResourceOptions(parent=self),

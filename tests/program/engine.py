@@ -50,7 +50,9 @@ class Program:
 class _Mocks(mocks.Mocks):
     """Answers as AWS would: identifiers of the right shape, so that policies can be read."""
 
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+    def new_resource(  # noqa: PLR0911  a case for each kind of identifier
+        self, args: mocks.MockResourceArgs
+    ) -> tuple[str | None, dict[Any, Any]]:
         outputs = dict(args.inputs)
         physical = args.inputs.get("name") or args.name
         service = args.typ.split(":")[1].split("/")[0] if args.typ.startswith("aws:") else ""
@@ -73,6 +75,8 @@ class _Mocks(mocks.Mocks):
                 return "lt-0123456789abcdef0", {**outputs, "latestVersion": 7}
             case "aws:ec2/spotFleetRequest:SpotFleetRequest":
                 return "sfr-0123", outputs
+            case "aws:lb/loadBalancer:LoadBalancer" | "aws:lb/targetGroup:TargetGroup":
+                return str(outputs["arn"]), {**outputs, "arnSuffix": f"{args.name}/0123456789abcdef"}
             case "aws:ec2/vpcEndpoint:VpcEndpoint":
                 return f"vpce-{args.name}", outputs
             case _:
