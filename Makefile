@@ -7,20 +7,29 @@ QUEUES ?= moto
 SHOPS ?= workers/shops
 PAGES ?=
 PORT_BASE ?=
+STACK ?= prod
+BASE ?= main
+PRIOR ?=
+ACKNOWLEDGE ?=
+LABELS ?=
+FLAGS ?=
 
 RUN := .venv/bin/python
 
 # Compiled modules are kept: the program's imports take a third of the time with them.
 export PYTHONDONTWRITEBYTECODE :=
+# The engine that the set-up built, where no `pulumi` is on PATH.
+ENGINE := PATH="$$PATH:$${XDG_CACHE_HOME:-$$HOME/.cache}/trawler/pulumi/v3.200.0/bin"
 LOCAL_FLAGS := --seed $(SEED) --products $(PRODUCTS) --queues $(QUEUES) \
 	$(if $(PORT_BASE),--port-base $(PORT_BASE)) $(if $(PAGES),--pages $(PAGES))
 PORT_FLAG := $(if $(PORT_BASE),--port-base $(PORT_BASE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-python demo demo-keep down shell env test test-fast check-shops lint types format lock clean
+.PHONY: help setup setup-python demo demo-keep down shell env test test-fast check-shops lint types format lock clean \
+	preview preview-diff bench-preview bootstrap roll tunnel smoke docs
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## virtual environment, Python packages and the Pulumi engine (every other verb does it)
 	@$(PYTHON) tools/setup.py
@@ -45,6 +54,28 @@ env: setup ## the same environment as a file to source
 	@$(RUN) -m local.stack up $(LOCAL_FLAGS)
 	@$(RUN) -m local.stack env $(PORT_FLAG)
 
+preview: setup ## what `up` would make of nothing, without an account (STACK=prod PRIOR=ref): build/preview/STACK.md
+	@$(RUN) -m review preview --stack $(STACK) $(if $(PRIOR),--prior $(PRIOR)) $(foreach kind,$(ACKNOWLEDGE),--acknowledge $(kind))
+
+preview-diff: setup ## what this tree changes of a revision (BASE=main STACK=prod ACKNOWLEDGE="kind …"); status 3: say yes first
+	@$(RUN) -m review diff --base $(BASE) --stack $(STACK) $(foreach kind,$(ACKNOWLEDGE),--acknowledge $(kind)) \
+		$(if $(LABELS),--labels-file $(LABELS))
+
+bootstrap: setup ## once per account: state bucket and key, GitHub's OIDC provider, roles
+	@$(ENGINE) $(RUN) -m bootstrap.run $(FLAGS)
+
+roll: setup ## a new fleet beside the old one, which drains and goes (STACK=prod)
+	@$(ENGINE) $(RUN) -m ops roll --stack $(STACK) $(FLAGS)
+
+tunnel: setup-python ## forward Marathon to this machine through Session Manager (STACK=prod)
+	@$(RUN) -m ops tunnel --stack $(STACK) $(FLAGS)
+
+smoke: setup ## the first hour in a real account, step by step (STACK=dev)
+	@$(ENGINE) $(RUN) -m ops smoke --stack $(STACK) $(FLAGS)
+
+bench-preview: setup ## how long a preview takes and where (STACK=prod): build/bench/preview.json
+	@$(RUN) -m bench.preview --stack $(STACK)
+
 test: setup ## every test: unit, program, servers, stack, faults
 	@$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		tests/stack tests/faults tests/servers tests/program tests/unit
@@ -55,14 +86,19 @@ test-fast: setup-python ## unit and program tests: no server, no engine
 check-shops: setup-python ## check the shop definitions (SHOPS=workers/shops)
 	@cd workers && ../.venv/bin/python -m crawler check --shops $(abspath $(SHOPS))
 
-lint: setup-python ## ruff: rules and format
+lint: setup-python ## ruff: rules and format; actionlint: the workflows
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@$(PYTHON) tools/actionlint/run.py
 
 types: setup-python ## basedpyright, strict
 	@.venv/bin/basedpyright
 
 format: setup-python ## format the code
 	@.venv/bin/ruff check --fix-only -q . && .venv/bin/ruff format .
+
+docs: setup-python ## write the pages that are made from the code
+	@$(RUN) -m infra.settings.table > docs/settings.md
+	@$(RUN) -m policies.page
 
 lock: setup-python ## compile the hashed locks anew from the requirements
 	@.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 \

@@ -33,7 +33,10 @@ class Apps(ComponentResource):
                 f"{name}-{app}",
                 marathon_urls,
                 cluster.credentials_secret,
-                Output.all(**values).apply(lambda known, m=manifest: manifests.fill(m, known)),
+                # No more than it asks for: what is known only after an update makes a whole manifest unknown.
+                Output.all(**{name: values[name] for name in manifests.placeholders(manifest)}).apply(
+                    lambda known, m=manifest: manifests.fill(m, known)
+                ),
                 cluster.deploy_timeout_s,
                 cluster.ready_timeout_s,
                 # What keeps agents and release alive goes after the apps do.

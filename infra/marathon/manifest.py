@@ -190,6 +190,11 @@ def check_placeholders(path: Path, manifest: Manifest, known: frozenset[str]) ->
                 )
 
 
+def placeholders(manifest: Manifest) -> frozenset[str]:
+    """The names that a manifest asks for by `${name}`."""
+    return frozenset(name for _, text in _texts(manifest) for name in PLACEHOLDER.findall(text))
+
+
 def fill(manifest: Manifest, values: Mapping[str, Any]) -> Manifest:
     """The manifest with every placeholder replaced.
 

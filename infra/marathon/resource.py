@@ -89,7 +89,7 @@ class MarathonAppProvider(ResourceProvider):
     @told_plainly
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Stop the app and wait until its tasks are gone. One that is gone already is fine."""
-        client = MarathonClient(_props["urls"])
+        client = self._client(_props)
         try:
             deployment = client.delete_app(_id)
         except AppNotFound:

@@ -123,7 +123,7 @@ def _watch_parent() -> None:
 def moto_application(service: Service) -> Application:
     """moto, made fit for the part of AWS it serves. moto is changed for the whole process: one part a process."""
     from moto.core import responses  # noqa: PLC0415
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication  # noqa: PLC0415
 
     class Dispatcher(DomainDispatcherApplication):
         """Remembers which part of moto serves a host (server-connections): finding out takes 40 % of a call."""
@@ -145,7 +145,18 @@ def moto_application(service: Service) -> Application:
         from local.aws.moto_dynamodb import install as install_dynamodb  # noqa: PLC0415
 
         install_dynamodb()
-    return only_own_services(service, Dispatcher(create_backend_app))
+    return only_own_services(service, Dispatcher(_prepared_backend))
+
+
+def _prepared_backend(name: Any) -> Any:
+    """moto's part for one AWS service, loaded when it is first asked for: EC2 alone takes more than a second."""
+    from moto.moto_server.werkzeug_app import create_backend_app  # noqa: PLC0415
+
+    if name == "ec2":
+        from local.aws.moto_fleets.requests import install  # noqa: PLC0415
+
+        install()
+    return create_backend_app(name)
 
 
 def only_own_services(service: Service, dispatcher: Any) -> Application:

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -53,6 +53,16 @@ def serve(
     executor_environment: Annotated[
         Path | None, typer.Option(help="JSON object of variables that every task gets.")
     ] = None,
+    tasks: Annotated[
+        Literal["processes", "none"],
+        typer.Option(
+            help="none: tasks are accepted, run and are healthy, and nothing is started or fetched."
+        ),
+    ] = "processes",
+    http_credentials: Annotated[
+        Path | None,
+        typer.Option(help="JSON object with username and password, which every request must carry then."),
+    ] = None,
     shutdown_grace: Annotated[float, typer.Option(help="Seconds from SIGTERM to SIGKILL at the end.")] = 10.0,
     exit_with_parent: Annotated[
         bool, typer.Option(help="End when the process that started this ends.")
@@ -68,14 +78,25 @@ def serve(
     # They cost a second of imports that `image` has no use for.
     from local.mesos import foreground  # noqa: PLC0415
     from local.mesos.fleet import Fleet  # noqa: PLC0415
+    from local.mesos.rest.credentials import CredentialsError, read_credentials  # noqa: PLC0415
     from local.mesos.rest.server import PortError  # noqa: PLC0415
     from local.mesos.serve import Settings  # noqa: PLC0415
 
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )
+    try:
+        credentials = None if http_credentials is None else read_credentials(http_credentials)
+    except CredentialsError as error:
+        raise _misused(f"--http-credentials {error}") from None
     settings = Settings(
-        work_dir, images, port, _environment(executor_environment), shutdown_grace_s=shutdown_grace
+        work_dir,
+        images,
+        port,
+        _environment(executor_environment),
+        start_tasks=tasks == "processes",
+        credentials=credentials,
+        shutdown_grace_s=shutdown_grace,
     )
     parent = os.getppid() if exit_with_parent else None
     machines = foreground.static_machines(agents or 0, agent_cpus, agent_mem)

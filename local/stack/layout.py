@@ -12,7 +12,23 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 SHOPS: tuple[str, ...] = ("demo-jsonld", "demo-microdata", "demo-selectors", "books")
 
-MOTO_SERVICES = ("applicationautoscaling", "cloudwatch", "ec2", "iam", "logs", "s3", "ssm", "sts")
+MOTO_SERVICES = (
+    "applicationautoscaling",
+    "budgets",
+    "cloudwatch",
+    "ec2",
+    "elbv2",
+    "events",
+    "iam",
+    "kms",
+    "logs",
+    "route53",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "ssm",
+    "sts",
+)
 """Services of the `aws` process; sqs and dynamodb have processes of their own."""
 
 
@@ -89,6 +105,11 @@ class Layout:
     def executor_environment(self) -> Path:
         """What Mesos agents give every task: how this machine's AWS is reached."""
         return self.run / "executor-environment.json"
+
+    @property
+    def marathon_credentials(self) -> Path:
+        """What Marathon asks for, where it asks: JSON with `username` and `password`."""
+        return self.run / "marathon-credentials.json"
 
     @property
     def url(self) -> dict[str, str]:

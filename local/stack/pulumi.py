@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import yaml
 
+from local.stack import configuration
+from local.stack.configuration import Place
 from local.stack.layout import HOST, MOTO_SERVICES, ROOT, Layout, Ports, cache
 from local.stack.processes import StackError
 
@@ -19,7 +20,7 @@ ENGINE_FOLDER = cache() / "pulumi" / "v3.200.0" / "bin"
 STACK = "local"
 CALL_TIMEOUT_S = 120.0
 
-_READ_CONFIG = frozenset({"up", "preview", "refresh", "destroy", "config"})
+READ_CONFIG = frozenset({"up", "preview", "refresh", "destroy", "config"})
 """Commands that take another configuration file."""
 
 
@@ -45,7 +46,7 @@ def environment(layout: Layout) -> dict[str, str]:
 
 def command(layout: Layout, *arguments: str) -> list[str]:
     """A pulumi command line for the stack, with its configuration where that is not the tracked file."""
-    reads_config = arguments[0] in _READ_CONFIG and layout.config.exists()
+    reads_config = arguments[0] in READ_CONFIG and layout.config.exists()
     config = ["--config-file", str(layout.config)] if reads_config else []
     return ["pulumi", *arguments, "--stack", STACK, *config]
 
@@ -84,10 +85,10 @@ def write_config(layout: Layout) -> None:
     if layout.ports == Ports() and layout.run == ROOT / "build" / "local":
         layout.config.unlink(missing_ok=True)
         return
-    config: dict[str, Any] = yaml.safe_load(tracked.read_text())
+    stack_file = configuration.read(tracked)
+    config = configuration.localised(stack_file, Place(endpoints(layout), layout.ports.marathon))
+    config["encryptionsalt"] = stack_file["encryptionsalt"]
     values = config["config"]
-    values["aws:endpoints"] = [endpoints(layout)]
-    values["trawler:cluster"]["marathonUrls"] = [layout.url["marathon"]]
     values["trawler:crawler"]["privateHosts"] = [f"{HOST}:{port}" for port in layout.ports.shops]
     values["trawler:shops"] = os.path.relpath(layout.definitions, ROOT)
     layout.run.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import requests
 
@@ -16,13 +17,14 @@ from local.aws import plugin
 from local.mesos.agent.images import ImageError, find_image
 from local.shops import definitions
 from local.stack import processes
-from local.stack.layout import HOST, ROOT, SHOPS, Layout, cache
+from local.stack.layout import ROOT, SHOPS, Layout, cache
 from local.stack.processes import Child, StackError
 
 READY_TIMEOUT_S = 180.0
 IMAGE_TIMEOUT_S = 900.0
 
 Say = Callable[[str], None]
+Part = Literal["aws", "dynamodb", "sqs", "shops", "mesos"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class Options:
 
     pages: Path | None = None
     """Folder of saved real pages; None leaves that shop out."""
+
+    tasks: bool = True
+    """Whether Mesos starts what it accepts: only then is the workers' image needed."""
+
+    credentials: Path | None = None
+    """JSON file of what Marathon asks everybody for; None asks for nothing."""
 
 
 @dataclass
@@ -55,6 +63,25 @@ class LocalStack:
         Raises:
             StackError: a port is taken, or a process does not come up.
         """
+        self.prepare()
+        write_definitions(self.layout, self.options.pages)
+        try:
+            build = self._spawn_image_build()
+            self.begin("aws", "dynamodb", "sqs", "shops")
+            self.ready("aws", "dynamodb", "sqs", "shops")
+            self._await_image_build(build)
+            self.begin("mesos")
+            self.ready("mesos")
+        except BaseException:
+            self.close()
+            raise
+
+    def prepare(self) -> None:
+        """The ports are free, and the run folder holds what the engine and the agents need.
+
+        Raises:
+            StackError: a port is taken.
+        """
         layout = self.layout
         processes.require_free(layout.ports.all())
         self._throw_stale_state_away()
@@ -62,12 +89,22 @@ class LocalStack:
         layout.state.mkdir(exist_ok=True)
         layout.executor_environment.write_text(json.dumps(layout.aws_environment(), indent=2))
         plugin.install(layout.pulumi_home, Path(sys.executable))
-        write_definitions(layout, self.options.pages)
-        try:
-            self._start_all()
-        except BaseException:
-            self.close()
-            raise
+
+    def begin(self, *parts: Part) -> None:
+        """Start parts, after `prepare`, without waiting for any. One that was begun before is left alone."""
+        for part in parts:
+            if part not in {child.name for child in self.children}:
+                self._spawn(part, self._command(part))
+
+    def ready(self, *parts: Part) -> None:
+        """Return once parts that were begun answer.
+
+        Raises:
+            StackError: one of them does not come up.
+        """
+        for part in parts:
+            child = next(child for child in self.children if child.name == part)
+            processes.await_ready(child, lambda part=part: self._answers(part), READY_TIMEOUT_S)
 
     def check(self) -> None:
         """Raise StackError when one of the processes has ended."""
@@ -84,44 +121,51 @@ class LocalStack:
         processes.end([child for child in self.children if child not in mesos])
         self.children.clear()
 
-    def _start_all(self) -> None:
-        layout, ports = self.layout, self.layout.ports
+    def build_image(self) -> None:
+        """The workers' image is there.
+
+        Raises:
+            StackError: it cannot be built.
+        """
+        self._await_image_build(self._spawn_image_build())
+
+    def _spawn_image_build(self) -> Child:
         image = image_tag()
         if not image_ready(image):
             self.say(f"building the workers' image {image} (once for these dependencies) …")
-        build = self._spawn("image", image_command(image))
-        for service, port in (("aws", ports.aws), ("dynamodb", ports.dynamodb)):
-            self._spawn(service, moto_command(service, port))
-        queue_server = (
-            moto_command("sqs", ports.sqs)
-            if self.options.queue_server == "moto"
-            else elasticmq_command(ports.sqs)
-        )
-        self._spawn("sqs", queue_server)
-        self._spawn("shops", self._shops_command())
-        for name, port in (
-            ("aws", ports.aws),
-            ("dynamodb", ports.dynamodb),
-            ("sqs", ports.sqs),
-        ):
-            self._await(name, lambda port=port: answers(f"http://{HOST}:{port}/"))
-        # Not asked over HTTP: every request to a shop stands in its access log.
-        shops_log = layout.logs / "shops.log"
-        self._await("shops", lambda: b"shops ready" in shops_log.read_bytes())
+        return self._spawn("image", image_command(image))
+
+    def _await_image_build(self, build: Child) -> None:
         if build.process.wait(IMAGE_TIMEOUT_S) != 0:
             raise StackError(f"the workers' image could not be built:\n{processes.tail(build.log)}")
         self.children.remove(build)
-        self._spawn("mesos", self._mesos_command())
-        self._await("mesos", lambda: answers(f"{layout.url['marathon']}/ping"))
 
     def _spawn(self, name: str, command: list[str | Path]) -> Child:
         child = processes.start(name, command, self.layout.logs / f"{name}.log")
         self.children.append(child)
         return child
 
-    def _await(self, name: str, ready: Callable[[], bool]) -> None:
-        child = next(child for child in self.children if child.name == name)
-        processes.await_ready(child, ready, READY_TIMEOUT_S)
+    def _command(self, part: Part) -> list[str | Path]:
+        ports = self.layout.ports
+        match part:
+            case "aws":
+                return moto_command(part, ports.aws)
+            case "dynamodb":
+                return moto_command(part, ports.dynamodb)
+            case "sqs":
+                elasticmq = self.options.queue_server == "elasticmq"
+                return elasticmq_command(ports.sqs) if elasticmq else moto_command(part, ports.sqs)
+            case "shops":
+                return self._shops_command()
+            case "mesos":
+                return self._mesos_command()
+
+    def _answers(self, part: Part) -> bool:
+        if part == "shops":
+            # Not asked over HTTP: every request to a shop stands in its access log.
+            return b"shops ready" in (self.layout.logs / "shops.log").read_bytes()
+        path = "/ping" if part == "mesos" else "/"
+        return answers(self.layout.url["marathon" if part == "mesos" else part] + path)
 
     def _shops_command(self) -> list[str | Path]:
         options, pages = self.options, self.options.pages
@@ -134,13 +178,15 @@ class LocalStack:
         return [*command, "--pages", pages] if pages else command
 
     def _mesos_command(self) -> list[str | Path]:
-        layout = self.layout
-        return [
+        layout, options = self.layout, self.options
+        command: list[str | Path] = [
             *(sys.executable, "-m", "local.mesos", "serve", "--exit-with-parent"),
             *("--port", str(layout.ports.marathon), "--aws-endpoint", layout.url["aws"]),
             *("--work-dir", layout.mesos, "--images", images()),
             *("--executor-environment", layout.executor_environment),
+            *("--tasks", "processes" if options.tasks else "none"),
         ]
+        return [*command, "--http-credentials", options.credentials] if options.credentials else command
 
     def _throw_stale_state_away(self) -> None:
         stale = any((self.layout.state / ".pulumi" / "stacks").rglob("*.json"))

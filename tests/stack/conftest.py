@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -18,33 +17,20 @@ from botocore.config import Config
 from infra.marathon.client import MarathonClient
 from local.stack import pulumi
 from local.stack.layout import ROOT, Layout, Ports
+from local.stack.ports import free_base
 from local.stack.supervisor import LocalStack, Options
 
 COMMAND_TIMEOUT_S = 180
 
 
 def free_ports() -> int:
-    """First of eight free ports in a row, outside the range from which the kernel takes ephemeral ones.
+    """First of eight free ports in a row.
 
     Each worker process of the test run has a range of its own, so that two never choose the same at once.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
     first = 15000 + worker * 4000
-    for base in range(first + os.getpid() % 100 * 16, first + 4000 - 8, 16):
-        sockets: list[socket.socket] = []
-        try:
-            for port in range(base, base + 8):
-                probe = socket.socket()
-                sockets.append(probe)
-                probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        else:
-            return base
-        finally:
-            for probe in sockets:
-                probe.close()
-    raise AssertionError("no eight free ports in a row")
+    return free_base(range(first, first + 4000))
 
 
 def local_client(layout: Layout, service: str) -> Any:

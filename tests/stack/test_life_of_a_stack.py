@@ -80,7 +80,10 @@ def test_mistakes_of_the_stack_file_are_clear_errors_without_a_traceback(deploye
 def test_changed_settings_update_or_replace_what_they_concern_and_nothing_else(deployed: Deployment) -> None:
     marathon, before = deployed.marathon(), deployed.outputs()
     others = {t["id"] for a in APPS[1:] for t in marathon.app(a)["tasks"]}
-    fleet = {**deployed.tracked["config"]["trawler:fleet"], "instanceTypes": ["c5.large", "m5.xlarge"]}
+    fleet = {
+        **deployed.tracked["config"]["trawler:fleet"],
+        "instanceTypes": {"c5.large": 1, "m5.xlarge": 2, "r5.large": 1},
+    }
     deployed.configure(pagesExpireDays=7, instances={"fetch": 3}, fleet=fleet)
     assert deployed.preview() == {
         "storage-pages-lifecycle": "update",

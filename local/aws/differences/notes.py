@@ -18,6 +18,14 @@ _STORED: Final = {
     "aws:appautoscaling/scheduledAction:ScheduledAction": (
         "the local Application Auto Scaling stores scheduled actions and does not act on them"
     ),
+    "aws:lb/listener:Listener": "the local load balancer passes nothing on, and calls every target healthy",
+    "aws:route53/zone:Zone": "the local Route 53 stores records and answers no DNS query",
+    "aws:cloudwatch/eventTarget:EventTarget": "the local EventBridge passes events of EC2 to nobody",
+    "aws:sns/topicSubscription:TopicSubscription": (
+        "the local SNS sends no mail, and takes a subscription for confirmed at once"
+    ),
+    "aws:budgets/budget:Budget": "the local Budgets counts no cost and tells nobody",
+    "aws:kms/key:Key": "the local KMS stores keys, and nothing here is encrypted with them",
 }
 
 

@@ -178,6 +178,9 @@ def conform(  # noqa: PLR0911 - a case for each kind of type
     if type_name.startswith("object:"):
         if not isinstance(value, dict):
             return value, [Problem(path, f"must be an object, and is {_kind(value)}")]
+        if type_name.removeprefix("object:") not in facts.objects:
+            # Left out of the table: an input that is not implemented, which is told once.
+            return value, []
         return _conform_fields(value, facts.objects[type_name.removeprefix("object:")], facts, path)
     coerced = _scalar(value, type_name)
     if coerced is None:

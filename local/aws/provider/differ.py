@@ -218,11 +218,54 @@ def _not_an_interface(_old: Props, new: Props) -> bool:
     return new.get("vpcEndpointType") != "Interface"
 
 
+_ARM = re.compile(r"(a1|mac2|[a-z]+\d+g[a-z]*)[.-]")
+"""Instance types with AWS's own processors (EC2 user guide, Instance type naming conventions)."""
+
+
+def _architecture_changes(old: Props, new: Props) -> bool:
+    """An instance is stopped and started as another type, unless its image does not run there."""
+    types = (old.get("instanceType"), new.get("instanceType"))
+    return all(isinstance(each, str) for each in types) and len({bool(_ARM.match(str(t))) for t in types}) > 1
+
+
+def _user_data_replaces(_old: Props, new: Props) -> bool:
+    return new.get("userDataReplaceOnChange") is True
+
+
+def _primary_address_goes(old: Props, new: Props) -> bool:
+    """The first address of an interface is its own for life; others come and go."""
+    before: list[Any] = old.get("privateIps") or []
+    after: Any = new.get("privateIps") or []
+    return not new.get("privateIpListEnabled") and bool(before) and before[0] not in after
+
+
+def _network_groups(old: Props, new: Props) -> bool:
+    """A network load balancer that was made without security groups never gets any."""
+    if new.get("loadBalancerType") != "network":
+        return False
+    return bool(old.get("securityGroups")) != bool(new.get("securityGroups"))
+
+
+def _network_subnets(old: Props, new: Props) -> bool:
+    return new.get("loadBalancerType") == "network" and len(new.get("subnets") or []) <= len(
+        old.get("subnets") or []
+    )
+
+
 _REPLACES_WHEN: dict[tuple[str, str], Callable[[Props, Props], bool]] = {
     ("aws:ec2/vpc:Vpc", "instanceTenancy"): lambda old, new: (
         not (old.get("instanceTenancy") == "dedicated" and new.get("instanceTenancy") == "default")
     ),
     ("aws:ec2/vpcEndpoint:VpcEndpoint", "privateDnsEnabled"): _not_an_interface,
+    ("aws:ec2/instance:Instance", "instanceType"): _architecture_changes,
+    ("aws:ec2/instance:Instance", "userData"): _user_data_replaces,
+    ("aws:ec2/instance:Instance", "userDataBase64"): _user_data_replaces,
+    ("aws:ec2/networkInterface:NetworkInterface", "privateIps"): _primary_address_goes,
+    ("aws:lb/loadBalancer:LoadBalancer", "securityGroups"): _network_groups,
+    ("aws:lb/loadBalancer:LoadBalancer", "subnets"): _network_subnets,
+    ("aws:ssm/parameter:Parameter", "tier"): lambda old, new: (
+        old.get("tier") == "Advanced" and new.get("tier") == "Standard"
+    ),
     **{
         (f"aws:vpc/securityGroup{side}Rule:SecurityGroup{side}Rule", source): _kind_of_source_changes
         for side in ("Ingress", "Egress")

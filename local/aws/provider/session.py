@@ -20,6 +20,9 @@ _SERVICE_ALIASES = {
     "applicationautoscaling": "application-autoscaling",
     "cloudwatchlogs": "logs",
     "cloudwatchlog": "logs",
+    "cloudwatchevents": "events",
+    "elasticloadbalancingv2": "elbv2",
+    "eventbridge": "events",
 }
 _IMPLEMENTED_OPTIONS = {
     "accessKey", "defaultTags", "endpoints", "ignoreTags", "maxRetries", "profile", "region", "s3UsePathStyle",

@@ -152,7 +152,8 @@ class Agent:
         task, container_id = run.task, str(uuid4())
         sandbox = self._sandbox(task, container_id)
         try:
-            await self._fetcher.fetch_all(list(task.uris), sandbox)
+            if self._containerizer.starts_tasks:
+                await self._fetcher.fetch_all(list(task.uris), sandbox)
         except FetchError as error:
             _note(sandbox, str(error))
             _log.warning("task %s: %s", task.task_id, error)

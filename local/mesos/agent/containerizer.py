@@ -1,4 +1,4 @@
-"""What runs a task. One implementation is here, `processes`; a container engine fits the same seam."""
+"""What runs a task: `processes`, or `accepted`, which starts none; a container engine fits the same seam."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,11 +29,6 @@ class ContainerSpec:
 
 
 class Container(Protocol):
-    @property
-    def pid(self) -> int:
-        """Process id of the container's first process."""
-        ...
-
     async def wait(self) -> int:
         """The exit status, negative for a signal, once nothing of the container runs any more."""
         ...
@@ -47,6 +42,11 @@ class Container(Protocol):
 
 
 class Containerizer(Protocol):
+    @property
+    def starts_tasks(self) -> bool:
+        """Whether anything runs: where not, nothing is fetched, and no health check finds anybody to ask."""
+        ...
+
     async def pull(self, task: TaskInfo) -> None:
         """Make the task's image present.
 

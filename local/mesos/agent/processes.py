@@ -41,6 +41,7 @@ class ProcessContainerizer:
 
     images: Path
     grace_s: float = 5.0
+    starts_tasks: bool = field(default=True, init=False)
     _watchdog: subprocess.Popen[str] | None = None
     _running: dict[int, str] = field(default_factory=dict[int, str])
 

@@ -11,6 +11,7 @@ from local.mesos.marathon.errors import MarathonError
 from local.mesos.marathon.manager import Manager
 from local.mesos.rest.apps import Apps
 from local.mesos.rest.cluster import Cluster
+from local.mesos.rest.credentials import Credentials, asking_for
 from local.mesos.rest.exchange import LEADER, marathon_answers
 from local.mesos.rest.system import System
 
@@ -26,11 +27,20 @@ async def _no_route(_: web.Request) -> web.StreamResponse:
     raise MarathonError("URI not found")  # 500, not 404: so it is in every Marathon since 1.6
 
 
-def web_application(manager: Manager, framework_id: str) -> web.Application:
-    """All of Marathon's endpoints that are emulated; anything else is answered 500 ``URI not found``."""
+def web_application(
+    manager: Manager, framework_id: str, credentials: Credentials | None = None
+) -> web.Application:
+    """All of Marathon's endpoints that are emulated; anything else is answered 500 ``URI not found``.
+
+    Args:
+        manager: what the endpoints speak to.
+        framework_id: id under which tasks run.
+        credentials: what every request must carry; None asks for nothing.
+    """
     apps, cluster = Apps(manager), Cluster(manager)
     system = System(manager.scheduler, manager.deployments, framework_id)
-    application = web.Application(middlewares=[marathon_answers], client_max_size=_LARGEST_BODY)
+    doors = [] if credentials is None else [asking_for(credentials)]
+    application = web.Application(middlewares=[*doors, marathon_answers], client_max_size=_LARGEST_BODY)
     router = application.router
     router.add_route("*", r"/v2/apps{tail:(/.*)?}", apps.handle)
     for path in ("/v2/deployments", "/v2/deployments/"):

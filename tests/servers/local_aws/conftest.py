@@ -17,6 +17,7 @@ import pytest
 from botocore.config import Config
 
 from local.aws.provider.service import AwsProvider
+from local.stack.layout import MOTO_SERVICES
 
 from .engine import Engine
 
@@ -43,8 +44,7 @@ def endpoints() -> Iterator[dict[str, str]]:
     with ThreadPoolExecutor(3) as pool:
         started = dict(zip(_SERVICES, pool.map(start_server, _SERVICES), strict=True))
     urls = {service: url for service, (_, url) in started.items()}
-    others = ("s3", "ec2", "iam", "sts", "ssm", "cloudwatch", "logs", "applicationautoscaling")
-    yield {"sqs": urls["sqs"], "dynamodb": urls["dynamodb"], **dict.fromkeys(others, urls["aws"])}
+    yield {"sqs": urls["sqs"], "dynamodb": urls["dynamodb"], **dict.fromkeys(MOTO_SERVICES, urls["aws"])}
     for process, _ in started.values():
         process.kill()
         process.wait(10)
@@ -98,7 +98,7 @@ def make_engine() -> Iterator[Callable[..., Engine]]:
 @pytest.fixture
 def offline(make_engine: Callable[..., Engine]) -> Engine:
     """An engine whose endpoints nobody answers: good for Check, Diff and previews."""
-    services = ("sqs", "s3", "dynamodb", "iam", "ec2", "sts", "appautoscaling", "cloudwatch", "logs")
+    services = ("sqs", "dynamodb", *MOTO_SERVICES)
     return make_engine(endpoints=[dict.fromkeys(services, "http://127.0.0.1:1")])
 
 

@@ -83,7 +83,105 @@ def a_bucket_policy(arn: str) -> Props:
     return {"bucket": "mine", "policy": json.dumps({"Statement": [statement]})}
 
 
+INSTANCE = "aws:ec2/instance:Instance"
+VOLUME = "aws:ebs/volume:Volume"
+INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
+BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+TARGETS = "aws:lb/targetGroup:TargetGroup"
+LISTENER = "aws:lb/listener:Listener"
+RECORD = "aws:route53/record:Record"
+EVENTS = "aws:cloudwatch/eventRule:EventRule"
+SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
+BUDGET = "aws:budgets/budget:Budget"
+
+
+def an_instance(**more: Any) -> Props:
+    return {"ami": "ami-1", "instanceType": "m5.large", **more}
+
+
+def a_group(**more: Any) -> Props:
+    return {"port": 80, "protocol": "HTTP", "vpcId": "vpc-1", **more}
+
+
+def a_record(**more: Any) -> Props:
+    return {"zoneId": "Z", "name": "a.b", "type": "A", "ttl": 60, "records": ["10.0.0.1"], **more}
+
+
+def a_listener(**more: Any) -> Props:
+    action = {"type": "forward", "targetGroupArn": "arn:t"}
+    return {"loadBalancerArn": "arn:b", "port": 80, "protocol": "HTTP", "defaultActions": [action], **more}
+
+
+def a_budget(**more: Any) -> Props:
+    notification = {"comparisonOperator": "GREATER_THAN", "notificationType": "ACTUAL", "threshold": 80}
+    notification |= {"thresholdType": "PERCENTAGE", **more}
+    base = {"budgetType": "COST", "timeUnit": "MONTHLY", "limitAmount": "1", "limitUnit": "USD"}
+    return {**base, "notifications": [notification]}
+
+
 CASES: list[tuple[str, str, Props, str]] = [
+    ("instance-needs", INSTANCE, an_instance(ami=None), "needs it"),
+    ("instance-user-data-limit", INSTANCE, an_instance(userData="x" * 16_385), "16384"),
+    ("instance-user-data-limit", INSTANCE, an_instance(userDataBase64="not base64!"), "must be base64"),
+    (
+        "instance-two-networks",
+        INSTANCE,
+        an_instance(primaryNetworkInterface={"networkInterfaceId": "eni-1"}, subnetId="s"),
+        "belongs to the network interface",
+    ),
+    ("instance-options", INSTANCE, an_instance(maintenanceOptions={"autoRecovery": "yes"}), "disabled"),
+    ("interface-address", INTERFACE, {"subnetId": "s", "privateIps": ["10.0.0"]}, "no IPv4 address"),
+    ("volume-values", VOLUME, {"availabilityZone": "z", "type": "gp3"}, "needs size"),
+    ("volume-values", VOLUME, {"availabilityZone": "z", "type": "gp3", "size": 8, "iops": 1}, "3000 to"),
+    ("nat-needs", "aws:ec2/natGateway:NatGateway", {"subnetId": "s"}, "elastic address"),
+    ("balancer-name", BALANCER, {"name": "x" * 33, "subnets": ["a", "b"]}, "1 to 32"),
+    ("balancer-name", TARGETS, a_group(name="-x"), "1 to 32"),
+    ("balancer-values", BALANCER, {"subnets": ["a"]}, "at least two zones"),
+    ("target-group-values", TARGETS, {"port": 80, "protocol": "HTTP"}, "needs it"),
+    ("target-group-health", TARGETS, a_group(healthCheck={"interval": 10, "timeout": 10}), "not less than"),
+    ("listener-values", LISTENER, a_listener(protocol="HTTPS"), "needs a certificate"),
+    ("listener-values", LISTENER, a_listener(sslPolicy="p"), "does not go with protocol HTTP"),
+    ("zone-name", "aws:route53/zone:Zone", {"name": "a..b"}, "no domain name"),
+    ("record-values", RECORD, a_record(records=["banana"]), "no address"),
+    ("record-values", RECORD, a_record(ttl=None), "records and ttl"),
+    (
+        "dashboard-body",
+        "aws:cloudwatch/dashboard:Dashboard",
+        {"dashboardName": "d", "dashboardBody": '{"widgets": [{"type": "pie"}]}'},
+        "widget 0",
+    ),
+    ("event-rule", EVENTS, {"eventPattern": '{"source": "aws.ec2"}'}, "must be a list"),
+    ("event-rule", EVENTS, {}, "eventPattern, scheduleExpression"),
+    (
+        "filter-values",
+        "aws:cloudwatch/logMetricFilter:LogMetricFilter",
+        {
+            "logGroupName": "l",
+            "pattern": "",
+            "metricTransformation": {"name": "n", "namespace": "s", "value": "one"},
+        },
+        "a number",
+    ),
+    ("topic-name", "aws:sns/topic:Topic", {"name": "a b"}, "256"),
+    (
+        "subscription-endpoint",
+        SUBSCRIPTION,
+        {"topic": "arn:t", "protocol": "email", "endpoint": "nobody"},
+        "no endpoint for email",
+    ),
+    ("budget-values", BUDGET, a_budget(), "tells nobody"),
+    ("budget-values", BUDGET, a_budget(subscriberSnsTopicArns=["a", "b"]), "at most one topic"),
+    ("secret-values", "aws:secretsmanager/secret:Secret", {"recoveryWindowInDays": 3}, "7 to 30"),
+    ("key-values", "aws:kms/key:Key", {"deletionWindowInDays": 3}, "7 to 30 days"),
+    ("key-alias", "aws:kms/alias:Alias", {"name": "state", "targetKeyId": "k"}, "alias/"),
+    (
+        "oidc-url",
+        "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+        {"url": "http://a.b", "clientIdLists": ["x"]},
+        "https",
+    ),
+    ("parameter-values", "aws:ssm/parameter:Parameter", {"type": "Text", "value": "v"}, "SecureString"),
+    ("parameter-values", "aws:ssm/parameter:Parameter", {"type": "String"}, "exactly one of"),
     ("sqs-attribute-ranges", QUEUE, {"visibilityTimeoutSeconds": 50_000}, "0 to 43200 seconds"),
     ("sqs-attribute-ranges", QUEUE, {"messageRetentionSeconds": 1}, "60 to 1209600 seconds"),
     ("sqs-attribute-ranges", QUEUE, {"receiveWaitTimeSeconds": 30}, "0 to 20 seconds"),
@@ -203,6 +301,26 @@ def test_what_aws_refuses_is_refused_in_the_preview(
         (BUCKET_POLICY, {"bucket": UNKNOWN, "policy": UNKNOWN}),
         (TABLE, {"hashKey": UNKNOWN, "attributes": UNKNOWN}),
         (ALARM, an_alarm(dimensions={"QueueName": UNKNOWN})),
+        (
+            INSTANCE,
+            {
+                "ami": UNKNOWN,
+                "instanceType": UNKNOWN,
+                "userDataBase64": UNKNOWN,
+                "networkInterfaces": UNKNOWN,
+            },
+        ),
+        (INTERFACE, {"subnetId": UNKNOWN, "privateIps": UNKNOWN}),
+        (BALANCER, {"subnets": UNKNOWN, "securityGroups": [UNKNOWN]}),
+        (TARGETS, a_group(vpcId=UNKNOWN, healthCheck={"interval": UNKNOWN, "timeout": 5})),
+        (LISTENER, a_listener(defaultActions=[{"type": "forward", "targetGroupArn": UNKNOWN}])),
+        (RECORD, a_record(records=[UNKNOWN])),
+        (RECORD, a_record(records=UNKNOWN, zoneId=UNKNOWN)),
+        ("aws:cloudwatch/dashboard:Dashboard", {"dashboardName": UNKNOWN, "dashboardBody": UNKNOWN}),
+        (EVENTS, {"eventPattern": UNKNOWN}),
+        (SUBSCRIPTION, {"topic": UNKNOWN, "protocol": "email", "endpoint": UNKNOWN}),
+        (BUDGET, a_budget(subscriberSnsTopicArns=UNKNOWN)),
+        ("aws:ssm/parameter:Parameter", {"type": "String", "value": UNKNOWN}),
         (
             SCHEDULE,
             {**SCALED, "schedule": "cron(0 5 * * ? *)", "scalableTargetAction": {"minCapacity": UNKNOWN}},

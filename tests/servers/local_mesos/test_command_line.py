@@ -130,3 +130,30 @@ async def test_agents_and_aws_exclude_each_other_and_aws_itself_is_refused(tmp_p
     at = arguments.index("--agents")
     without = arguments[:at] + arguments[at + 2 :]
     assert "https://ec2.amazonaws.com: not a loopback address" in await _refused(*without)
+
+
+async def test_with_credentials_and_without_tasks_the_server_asks_and_starts_nothing(tmp_path: Path) -> None:
+    secret = tmp_path / "credentials.json"
+    secret.write_text('{"username": "trawler", "password": "s3cret"}')
+    command = _arguments(tmp_path, "--tasks", "none", "--http-credentials", str(secret))
+    async with a_server(tmp_path, sys.executable, *command) as (_, url):
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/ping") as response:
+            assert response.status == 401
+        auth = aiohttp.BasicAuth("trawler", "s3cret")
+        async with aiohttp.ClientSession(auth=auth) as session:
+            app = {"cmd": "sleep 60", "cpus": 0.1, "mem": 16}
+            await session.put(f"{url}/v2/apps/a", json=app)
+
+            async def runs() -> bool:
+                async with session.get(f"{url}/v2/apps/a") as response:
+                    return (await response.json())["app"]["tasksRunning"] == 1
+
+            await until(runs, "a task that is said to run")
+            async with session.get(f"{url}/v2/tasks") as response:
+                (task,) = (await response.json())["tasks"]
+        assert not _lives(task["id"])
+
+
+async def test_a_file_of_credentials_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
+    error = await _refused(*_arguments(tmp_path, "--http-credentials", str(tmp_path / "none.json")))
+    assert error == f"--http-credentials {tmp_path}/none.json: No such file or directory\n"

@@ -47,3 +47,10 @@ def filters(**values: str) -> list[dict[str, Any]]:
 def arn(op: Operation, owner: str, path: str) -> str:
     """The ARN of something in EC2."""
     return f"arn:aws:ec2:{op.region}:{owner}:{path}"
+
+
+def as_given(own: Props | None, found: Props) -> Props | None:
+    """An object as it is now, in the program's shape: only keys that the program set; all of them on import."""
+    if own is None:
+        return None
+    return {key: value if found.get(key) is None else found[key] for key, value in own.items()}

@@ -49,11 +49,12 @@ def _create_group(op: Operation, props: Props) -> str:
     group = _find_group(op, identity)
     if group and group.get("IpPermissionsEgress"):
         client.revoke_security_group_egress(GroupId=identity, IpPermissions=group["IpPermissionsEgress"])
-    _set_rules(op, identity, {}, props)
+    set_rules(op, identity, {}, props)
     return identity
 
 
-def _set_rules(op: Operation, identity: str, old: Props, new: Props) -> None:
+def set_rules(op: Operation, identity: str, old: Props, new: Props) -> None:
+    """Brings a group's inline rules from the old ones to the new ones."""
     directions: tuple[Direction, ...] = ("ingress", "egress")
     for direction in directions:
         before = [_with_self(identity, rule) for rule in old.get(direction) or []]
@@ -83,7 +84,8 @@ def _find_group(op: Operation, identity: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def _read_group(op: Operation, identity: str, state: Props) -> Props | None:
+def read_group(op: Operation, identity: str, state: Props) -> Props | None:
+    """A group with those of its inline rules that are still there; None when it is gone."""
     group = _find_group(op, identity)
     if group is None:
         return None
@@ -128,8 +130,8 @@ SECURITY_GROUP = Resource(
     kind="aws:ec2/securityGroup:SecurityGroup",
     service="ec2",
     create=_create_group,
-    read=_read_group,
-    update=_set_rules,
+    read=read_group,
+    update=set_rules,
     delete=lambda op, identity, _: op.client().delete_security_group(GroupId=identity),
     tag=tag_ec2,
     implements=inputs("name namePrefix description vpcId ingress egress revokeRulesOnDelete"),

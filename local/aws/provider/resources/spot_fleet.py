@@ -10,9 +10,9 @@ import time
 from typing import Any, Final
 
 from local.aws import differences
-from local.aws.provider.declaration import Resource, inputs, tag_list
+from local.aws.provider.declaration import Resource, inputs, tag_list, tag_map
 from local.aws.provider.errors import ProviderError
-from local.aws.provider.resources.ec2 import ec2_tags, tag_ec2
+from local.aws.provider.resources.ec2 import tag_ec2
 from local.aws.provider.session import Operation
 from local.aws.provider.shapes import parameters
 from local.aws.provider.wire import Props
@@ -37,7 +37,9 @@ _LAUNCH_SPECIFICATION: Final = frozenset(
      "userData", "vpcSecurityGroupIds", "weightedCapacity", "tags")
 )  # fmt: skip
 _WAIT_S: Final = 600.0
-_ENUMS: Final = {"Default": "default", "NoTermination": "noTermination"}
+_POLICIES: Final = {"Default": "default", "NoTermination": "noTermination"}
+"""Value of the input → value of the API."""
+_INPUTS: Final = {api: value for value, api in _POLICIES.items()}
 
 
 def _config(op: Operation, props: Props) -> dict[str, Any]:
@@ -45,13 +47,10 @@ def _config(op: Operation, props: Props) -> dict[str, Any]:
     if given.get("allocationStrategy") != "lowestPrice":
         given.pop("instancePoolsToUseCount", None)
     specifications = given.pop("launchSpecifications", [])
-    config = parameters(op.client(), "RequestSpotFleet", "SpotFleetRequestConfig", given, _NAMES)
-    config["LaunchTemplateConfigs"] = [
-        # moto looks at the first override only: a configuration of its own for each (fleet-first-override).
-        {**entry, "Overrides": [override]}
-        for entry in config.get("LaunchTemplateConfigs", [])
-        for override in entry.get("Overrides") or [{}]
-    ]
+    policy = {"excessCapacityTerminationPolicy": _POLICIES[props["excessCapacityTerminationPolicy"]]}
+    config = parameters(
+        op.client(), "RequestSpotFleet", "SpotFleetRequestConfig", {**given, **policy}, _NAMES
+    )
     if specifications:
         config["LaunchSpecifications"] = [_launch_specification(op, entry) for entry in specifications]
     return {key: value for key, value in config.items() if value != []}
@@ -102,9 +101,6 @@ def _create(op: Operation, props: Props) -> str:
     identity = op.made = str(
         op.client().request_spot_fleet(SpotFleetRequestConfig=config)["SpotFleetRequestId"]
     )
-    if props["tagsAll"]:
-        # Tags given with the request show in moto's answer about it, and cannot be changed; these can.
-        tag_ec2(op, identity, props["tagsAll"], [])
     if props.get("waitForFulfillment"):
         _wait_for_fulfilment(op, identity)
     return identity
@@ -126,7 +122,6 @@ def _wait_for_fulfilment(op: Operation, identity: str) -> None:
 
 
 def _find(op: Operation, identity: str) -> dict[str, Any] | None:
-    # By id, and compared again: AWS raises for an unknown id, moto answers an empty list (fleet-modify-unknown).
     found = op.client().describe_spot_fleet_requests(SpotFleetRequestIds=[identity])[
         "SpotFleetRequestConfigs"
     ]
@@ -152,8 +147,11 @@ def _read(op: Operation, identity: str, _state: Props) -> Props | None:
         "targetCapacity": config["TargetCapacity"],
         "iamFleetRole": config["IamFleetRole"],
         "allocationStrategy": config["AllocationStrategy"],
+        "onDemandTargetCapacity": config.get("OnDemandTargetCapacity"),
+        "excessCapacityTerminationPolicy": _INPUTS.get(str(config.get("ExcessCapacityTerminationPolicy"))),
+        "fleetType": config.get("Type"),
         "spotPrice": config.get("SpotPrice"),
-        "tagsAll": ec2_tags(op, identity),
+        "tagsAll": tag_map(fleet.get("Tags")),
     }
 
 
@@ -161,14 +159,14 @@ def _update(op: Operation, identity: str, old: Props, new: Props) -> None:
     keys = ("targetCapacity", "onDemandTargetCapacity", "excessCapacityTerminationPolicy")
     if all(old.get(key) == new.get(key) for key in keys):
         return
-    if _find(op, identity) is None:
-        raise ProviderError(f"spot fleet {identity} is gone; `pulumi up --refresh` makes it anew")
-    request: dict[str, Any] = {"SpotFleetRequestId": identity, "TargetCapacity": new["targetCapacity"]}
-    if new.get("onDemandTargetCapacity") is not None:
-        request["OnDemandTargetCapacity"] = new["onDemandTargetCapacity"]
-    # moto terminates excess machines only when the policy is left out (fleet-modify-policy).
-    if new["excessCapacityTerminationPolicy"] != "Default":
-        request["ExcessCapacityTerminationPolicy"] = _ENUMS[new["excessCapacityTerminationPolicy"]]
+    request: dict[str, Any] = {
+        "SpotFleetRequestId": identity,
+        "TargetCapacity": new["targetCapacity"],
+        "ExcessCapacityTerminationPolicy": _POLICIES[new["excessCapacityTerminationPolicy"]],
+    }
+    # Left out, the share would stay; 0 is what an input that is gone asks for.
+    if old.get("onDemandTargetCapacity") != new.get("onDemandTargetCapacity"):
+        request["OnDemandTargetCapacity"] = new.get("onDemandTargetCapacity") or 0
     op.client().modify_spot_fleet_request(**request)
 
 
