@@ -28,11 +28,11 @@ from typing import Annotated, Any
 
 import psutil
 import typer
-from local.stack.rehearsal import Rehearsal
 from rich.console import Console
 from rich.table import Table
 
 from local.stack.layout import ROOT
+from local.stack.rehearsal import Rehearsal
 
 POLL_S = 0.02
 PROGRAM = "pulumi-language-python-exec"
@@ -165,6 +165,9 @@ def with_apps(times: int) -> Generator[Path]:
             for copy in range(2, times + 1):
                 manifest = json.loads(path.read_text())
                 manifest["id"] += f"-{copy}"
+                manifest["instances"] = (
+                    0  # the fleet's lower bound has no room for them, and a preview needs none
+                )
                 path.with_name(f"{path.stem}-{copy}.json").write_text(json.dumps(manifest))
         yield checkout
 

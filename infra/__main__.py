@@ -21,6 +21,7 @@ from infra.logs import Logs, log_group
 from infra.monitoring import Monitoring, Watched
 from infra.network import Network
 from infra.queues import Queues, urls
+from infra.room import require_room
 from infra.security_groups import SecurityGroups
 from infra.settings import ExistingCluster, ManagedCluster, Settings, load, raw_config
 from infra.storage import Storage, release_uri
@@ -38,6 +39,7 @@ def main() -> None:
     connection = AwsConnection.from_config(raw_config().get)
     packed = release.pack(ROOT / "workers", ROOT / settings.shops)
     manifests = read_all(ROOT / "marathon_apps", environment.PLACEHOLDERS)
+    require_room(manifests, environment.counts(settings), settings.fleet.min_capacity)
     agents_boot = agent_user_data(_agent_boot(settings, stack, connection.region))
 
     managed = isinstance(settings.cluster, ManagedCluster)

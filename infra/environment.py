@@ -36,6 +36,11 @@ PLACEHOLDERS = frozenset(
 """The names `values` fills: known before any resource is, so that an app's JSON can be checked first."""
 
 
+def counts(settings: Settings) -> dict[str, int]:
+    """Placeholder → tasks of each stage's app."""
+    return {f"{stage}_instances": getattr(settings.instances, stage) for stage in STAGES}
+
+
 def values(
     settings: Settings,
     region: str,
@@ -74,5 +79,5 @@ def values(
         "window": str(crawler.window),
         **{f"{stage}_queue_url": queue.main.url for stage, queue in queues.stages.items()},
         **{f"{stage}_dead_letter_queue_url": queue.dead.url for stage, queue in queues.stages.items()},
-        **{f"{stage}_instances": getattr(settings.instances, stage) for stage in STAGES},
+        **counts(settings),
     }

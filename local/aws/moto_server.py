@@ -26,6 +26,9 @@ SERVICES: Final[tuple[Service, ...]] = get_args(Service)
 _OWN: Final = {"sqs": {"sqs"}, "dynamodb": {"dynamodb", "dynamodbstreams"}}
 Application: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
+_LOADED_AHEAD: Final = ("ec2", "iam", "s3", "cloudwatch", "elbv2")
+"""Parts of moto that take up to seconds to load."""
+
 _PARENT_POLL_S: Final = 0.5
 _THREADS: Final = 64
 """Requests answered at once. A long poll holds one for as long as it waits."""
@@ -73,8 +76,18 @@ def serve(service: Service, port: int, *, exit_with_parent: bool = False) -> int
     server.channel_class = _Channel
     sys.stdout.write(f"{service}: ready on http://127.0.0.1:{bound}\n")
     sys.stdout.flush()
+    if service == "aws":
+        threading.Thread(target=_load_ahead, daemon=True, name="load-ahead").start()
     server.run()
     return 0
+
+
+def _load_ahead() -> None:
+    """Loads what the first resources of a stack need, while the engine that will ask for them is still starting."""
+    from moto.backends import get_backend  # noqa: PLC0415
+
+    for name in _LOADED_AHEAD:
+        get_backend(name)
 
 
 class _Parser(HTTPRequestParser):

@@ -211,6 +211,7 @@ def test_what_holds_data_is_protected_unless_the_stack_says_otherwise(tmp_path: 
         ({"queues": {"visibilty": 3}}, "trawler:queues.visibilty: unknown key; did you mean 'visibilityS'?"),
         ({"cluster": None}, "trawler:cluster: missing"),
         ({"namePrefix": "a" * 70}, "SQS allows 80"),
+        ({"instances": {"parse": 9}}, "trawler:instances: the apps' tasks need 5.35 CPUs"),
         ({"shops": "no/such/folder"}, "no/such/folder: the folder of shop definitions is missing"),
     ],
 )
