@@ -38,9 +38,9 @@ class Environment:
         path = self.checkout / f"Pulumi.{self.rehearsal.stack}.yaml"
         path.write_text(yaml.safe_dump({**self.tracked, "config": config}))
 
-    def up(self) -> str:
-        """`pulumi up`, which must succeed."""
-        return self._said(self.rehearsal.up(self.checkout), 0)
+    def up(self, policy_pack: Path | None = None) -> str:
+        """`pulumi up`, which must succeed; with a policy pack that must agree, also to what no preview knows."""
+        return self._said(self.rehearsal.up(self.checkout, policy_pack=policy_pack), 0)
 
     def run(self, *arguments: str, expect: int = 0) -> str:
         """Any command of the engine, and what it said."""

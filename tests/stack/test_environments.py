@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from local.stack.layout import ROOT
 from tests.stack.environments import Environment, environment
 
 APPS = ["/crawler/fetch", "/crawler/parse", "/crawler/plan", "/crawler/store"]
@@ -19,7 +20,7 @@ OTHER_AMI = "ami-00000000000000001"
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Generator[Environment]:
     """Production, up."""
     with environment("prod", tmp_path_factory.mktemp("prod")) as found:
-        found.up()
+        found.up(ROOT / "policies")
         yield found
 
 
@@ -27,7 +28,7 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Generator[Environment]:
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Generator[Environment]:
     """The smallest environment, up."""
     with environment("dev", tmp_path_factory.mktemp("dev")) as found:
-        found.up()
+        found.up(ROOT / "policies")
         yield found
 
 

@@ -36,6 +36,10 @@ TYPES = (
 """As many as a protected stack needs."""
 
 
+LIVES = ("submitted", "active", "modifying")
+"""States of a request that keeps instances; a cancelled one is told of for a while."""
+
+
 @dataclass
 class Protected:
     """A protected stack that is up."""
@@ -73,7 +77,11 @@ class Protected:
     def requests(self) -> dict[str, int]:
         """Id → target capacity of the requests that live."""
         found = self.ec2.describe_spot_fleet_requests()["SpotFleetRequestConfigs"]
-        return {r["SpotFleetRequestId"]: r["SpotFleetRequestConfig"]["TargetCapacity"] for r in found}
+        return {
+            r["SpotFleetRequestId"]: r["SpotFleetRequestConfig"]["TargetCapacity"]
+            for r in found
+            if r["SpotFleetRequestState"] in LIVES
+        }
 
 
 @pytest.fixture(scope="module")
