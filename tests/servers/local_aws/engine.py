@@ -140,3 +140,18 @@ class Engine:
         if answer.failures:
             raise CheckFailed({failure.property: failure.reason for failure in answer.failures})
         return plain(from_struct(getattr(answer, "return")))
+
+
+def in_state(engine: Engine, token: str, news: Props) -> Resource:
+    """A resource as if it had been made with these inputs."""
+    resource = engine.preview(token, "thing", news)
+    resource.id = "id"
+    return resource
+
+
+def changes(engine: Engine, token: str, before: Props, after: Props) -> dict[str, str]:
+    """{path: kind} of going from one program to another."""
+    resource = in_state(engine, token, before)
+    inputs = engine.check(token, "thing", after, resource.inputs)
+    kinds = ("ADD", "ADD_REPLACE", "DELETE", "DELETE_REPLACE", "UPDATE", "UPDATE_REPLACE")
+    return {path: kinds[entry.kind] for path, entry in engine.diff(resource, inputs).detailedDiff.items()}

@@ -11,7 +11,7 @@ import pytest
 
 from local.aws.provider.wire import UNKNOWN, Props, Secret, Unknown, plain
 
-from .engine import CheckFailed, Engine, Resource
+from .engine import CheckFailed, Engine, changes, in_state
 
 QUEUE = "aws:sqs/queue:Queue"
 BUCKET = "aws:s3/bucket:Bucket"
@@ -19,21 +19,6 @@ FLEET = "aws:ec2/spotFleetRequest:SpotFleetRequest"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 TABLE = "aws:dynamodb/table:Table"
 RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-
-
-def in_state(engine: Engine, token: str, news: Props) -> Resource:
-    """A resource as if it had been made with these inputs."""
-    resource = engine.preview(token, "thing", news)
-    resource.id = "id"
-    return resource
-
-
-def changes(engine: Engine, token: str, before: Props, after: Props) -> dict[str, str]:
-    """{path: kind} of going from one program to another."""
-    resource = in_state(engine, token, before)
-    inputs = engine.check(token, "thing", after, resource.inputs)
-    kinds = ("ADD", "ADD_REPLACE", "DELETE", "DELETE_REPLACE", "UPDATE", "UPDATE_REPLACE")
-    return {path: kinds[entry.kind] for path, entry in engine.diff(resource, inputs).detailedDiff.items()}
 
 
 def a_fleet(version: str = "1", **more: Any) -> Props:
@@ -221,73 +206,6 @@ def test_an_attachment_is_always_deleted_first(offline: Engine) -> None:
     found = offline.diff(resource, offline.check(token, "thing", {"role": "r", "policyArn": "arn:b"}))
     assert list(found.replaces) == ["policyArn"]
     assert found.deleteBeforeReplace
-
-
-INSTANCE = "aws:ec2/instance:Instance"
-
-
-def an_instance(**more: Any) -> Props:
-    return {"ami": "ami-1", "instanceType": "m5.large", "userDataBase64": "YQ==", **more}
-
-
-@pytest.mark.parametrize(
-    ("token", "before", "after", "wanted"),
-    [
-        (INSTANCE, an_instance(), an_instance(instanceType="m5.xlarge"), {"instanceType": "UPDATE"}),
-        (INSTANCE, an_instance(), an_instance(instanceType="m6g.large"), {"instanceType": "UPDATE_REPLACE"}),
-        (INSTANCE, an_instance(), an_instance(userDataBase64="Yg=="), {"userDataBase64": "UPDATE"}),
-        (
-            INSTANCE,
-            an_instance(userDataReplaceOnChange=True),
-            an_instance(userDataReplaceOnChange=True, userDataBase64="Yg=="),
-            {"userDataBase64": "UPDATE_REPLACE"},
-        ),
-        (INSTANCE, an_instance(), an_instance(ami="ami-2"), {"ami": "UPDATE_REPLACE"}),
-        (
-            "aws:ec2/networkInterface:NetworkInterface",
-            {"subnetId": "s", "privateIps": ["10.0.0.11"]},
-            {"subnetId": "s", "privateIps": ["10.0.0.12"]},
-            {"privateIps[0]": "UPDATE_REPLACE"},
-        ),
-        (
-            "aws:ec2/networkInterface:NetworkInterface",
-            {"subnetId": "s", "privateIps": ["10.0.0.11"]},
-            {"subnetId": "s", "privateIps": ["10.0.0.12", "10.0.0.11"]},
-            {"privateIps[0]": "ADD"},
-        ),
-        (
-            "aws:lb/loadBalancer:LoadBalancer",
-            {"subnets": ["a", "b"]},
-            {"subnets": ["b", "c"]},
-            {"subnets[1]": "UPDATE"},
-        ),
-        (
-            "aws:lb/loadBalancer:LoadBalancer",
-            {"subnets": ["a", "b"], "loadBalancerType": "network"},
-            {"subnets": ["b", "c"], "loadBalancerType": "network"},
-            {"subnets[1]": "UPDATE_REPLACE"},
-        ),
-        (
-            "aws:ssm/parameter:Parameter",
-            {"type": "String", "value": "v", "tier": "Advanced"},
-            {"type": "String", "value": "v", "tier": "Standard"},
-            {"tier": "UPDATE_REPLACE"},
-        ),
-    ],
-)
-def test_what_replaces_a_machine_or_a_balancer_depends_on_how_it_changes(
-    offline: Engine, token: str, before: Props, after: Props, wanted: dict[str, str]
-) -> None:
-    assert changes(offline, token, before, after) == wanted
-
-
-@pytest.mark.parametrize("token", ["aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup"])
-def test_the_automatic_name_of_a_balancer_has_at_most_32_characters(offline: Engine, token: str) -> None:
-    group = {"port": 80, "protocol": "HTTP", "vpcId": "v"}
-    news = group if token.endswith("TargetGroup") else {"subnets": ["a", "b"]}
-    name = offline.check(token, "cluster-a-very-long-logical-name-indeed", news)["name"]
-    assert len(name) == 32
-    assert name.startswith("cluster-a-very-long-logi")
 
 
 def test_a_preview_knows_inputs_and_not_what_aws_will_say(offline: Engine) -> None:

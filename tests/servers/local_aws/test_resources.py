@@ -12,8 +12,12 @@ import pytest
 from local.aws.provider.resources import all_resources
 from local.aws.provider.wire import Props, Secret
 
+from .cases import CASES as FIRST_CASES
 from .engine import Engine
-from .world import CASES, TLS_ONLY, World, a_policy, a_trust
+from .more_cases import MORE_CASES
+from .world import TLS_ONLY, World, a_policy, a_trust
+
+CASES = [*FIRST_CASES, *MORE_CASES]
 
 
 @pytest.fixture
