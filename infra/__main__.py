@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
@@ -58,9 +59,11 @@ def main() -> None:
         storage.pages,
         settings.permissions_boundary_arn,
     )
+    # A machine boots within a minute of its request: its ways out, its rights and its log group come first.
+    ready: list[pulumi.Resource] = [network, groups, identity]
     if settings.monitoring:
-        Logs("logs", stack, settings.monitoring.log_retention_days, settings.protect)
-    cluster = _cluster(settings, stack, connection.region, network, groups, identity)
+        ready.append(Logs("logs", stack, settings.monitoring.log_retention_days, settings.protect))
+    cluster = _cluster(settings, stack, connection.region, network, groups, identity, ready)
     fleet = Fleet(
         "fleet",
         settings.fleet,
@@ -70,7 +73,7 @@ def main() -> None:
         identity.agent_profile.arn,
         agents_boot,
         settings.protect,
-        depends_on=[identity.fleet_policy, *([cluster] if cluster else [])],
+        depends_on=[*ready, *([cluster] if cluster else [])],
     )
     AutoScaling(
         "autoscaling",
@@ -101,7 +104,8 @@ def main() -> None:
         environment.values(settings, connection.region, worker_image, uri, queues, tables, storage),
         settings.cluster,
         marathon_urls,
-        depends_on=[stored, fleet, queues, tables, identity],
+        # The bucket's policy, too: before it, no agent can fetch a release.
+        depends_on=[stored, storage, fleet, queues, tables, identity],
     )
 
     pulumi.export("queueUrls", urls(queues))
@@ -137,6 +141,7 @@ def _cluster(
     network: Network,
     groups: SecurityGroups,
     identity: Identity,
+    ready: Sequence[pulumi.Resource],
 ) -> Cluster | None:
     """The masters, where the stack has its own."""
     managed, profile = settings.cluster, identity.master_profile
@@ -149,6 +154,7 @@ def _cluster(
         masters_group_id=groups.masters.id,
         balancer_group_id=groups.balancer.id if groups.balancer else None,
         profile_name=profile.name,
+        ready=ready,
     )
     logs = log_group(stack, "masters") if settings.monitoring else None
     return Cluster("cluster", managed, place, stack, region, settings.protect, logs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -44,6 +44,9 @@ class ClusterPlace:
 
     profile_name: Input[str]
     """Instance profile of the masters."""
+
+    ready: Sequence[pulumi.Resource] = ()
+    """What a master needs as it boots: its ways out, its rights, its log group."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,7 @@ class Cluster(ComponentResource):
             tags=self._tags(master) | {"Generation": str(master.generation)},
             opts=ResourceOptions(
                 parent=self,
-                depends_on=records,
+                depends_on=[*records, *self._place.ready],
                 protect=self._protected and settings.replaceable != master.index,
                 delete_before_replace=True,
                 # Held on an update only: a replacement is made of what the program says now.

@@ -58,7 +58,7 @@ class Identity(ComponentResource):
         self._path = f"/{pulumi.get_project()}/{reach.stack}/"
         self.fleet_role = self._role("fleet", "spotfleet.amazonaws.com")
         # AWS's own policy: what a Spot Fleet may do is AWS's to know, and tagging needs this one.
-        self.fleet_policy = self._attach("fleet-tagging", self.fleet_role, FLEET_POLICY)
+        self._attach("fleet-tagging", self.fleet_role, FLEET_POLICY)
 
         self.agent_role = self._role("agent", "ec2.amazonaws.com")
         self._attach("agent-session-manager", self.agent_role, SESSION_MANAGER_POLICY)

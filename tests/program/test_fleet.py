@@ -101,3 +101,14 @@ def test_a_known_crawl_is_prewarmed_and_the_floor_given_back(prod: Program) -> N
 
 def test_what_must_never_be_interrupted_runs_on_demand(prod: Program) -> None:
     assert ["lifecycle", "LIKE", "on-demand"] in prod.named("apps-plan").inputs["manifest"]["constraints"]
+
+
+def test_no_task_starts_before_agents_may_fetch_its_release_and_no_machine_before_its_way_out(
+    prod: Program,
+) -> None:
+    def waits_for(name: str) -> set[str]:
+        return {urn.rsplit("::", 1)[-1] for urn in prod.named(name).options.dependencies}
+
+    assert {"storage-artifacts-policy", "release"} <= waits_for("apps-fetch")
+    for machine in ("fleet-request", "cluster-master-1"):
+        assert {"network-public-out", "identity-agent-node", "logs-agents"} <= waits_for(machine)
