@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pulumi
-
-from infra.queues import Queues
 from infra.settings import STAGES, Settings
-from infra.storage import Storage
-from infra.tables import Tables
+
+if TYPE_CHECKING:
+    # Whoever only asks what there is need not wait for the provider's SDK.
+    import pulumi
+
+    from infra.queues import Queues
+    from infra.storage import Storage
+    from infra.tables import Tables
 
 PLACEHOLDERS = frozenset(
     {

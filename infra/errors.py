@@ -4,6 +4,7 @@ InfraError
 ├── SettingsError    the stack's configuration says something that cannot be
 ├── ReleaseError     the workers' folder cannot be packed, or the bucket holds something else
 ├── ManifestError    an app's JSON cannot be what Marathon would run
+├── ImageError       the workers' image is not where the agents would pull it
 └── BootError        a machine's user data or image cannot be made of what was given
 """
 
@@ -21,7 +22,11 @@ class ReleaseError(InfraError):
 
 
 class ManifestError(InfraError):
-    """Raised for a file of `marathon_apps/` that is not JSON, has an unknown field or an unfilled placeholder."""
+    """Raised for files of `marathon_apps/` that break a rule of docs/app-lint.md; lists every finding."""
+
+
+class ImageError(InfraError):
+    """Raised at preview for an image whose registry was asked and lacks the tag."""
 
 
 class BootError(InfraError):

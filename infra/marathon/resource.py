@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
     ConfigureRequest,
     CreateResult,
     DiffResult,
@@ -17,17 +20,38 @@ from pulumi.dynamic import (
     ResourceProvider,
     UpdateResult,
 )
+from pulumi.runtime import rpc
 
 from infra.aws_connection import AwsConnection
+from infra.marathon.changes import as_found, differences, told
 from infra.marathon.client import AppNotFound, MarathonClient, MarathonError
 from infra.marathon.credentials import credentials
+from infra.marathon.deployment import Deployer, Limits, Surroundings, is_as_wanted
+from infra.marathon.engine import Engine
+from infra.marathon.errors import DeploymentCancelled, DeploymentFailedError
+from infra.marathon.explain import Explainer
+from infra.marathon.normal_form import absolute
 from infra.plain_errors import told_plainly
+
+Json = dict[str, Any]
 
 POLL_S = 0.5
 
+TYPE = "pulumi-python:dynamic/marathon:App"
 
-class DeploymentFailedError(MarathonError):
-    """An app did not get its tasks running in time. The text says what its tasks and the queue said."""
+SETTINGS: Json = {
+    "urls": [],
+    "credentials_secret": None,
+    "ca_file": None,
+    "agent_port": 5051,
+    "scaled": False,
+    "timeout_s": 600,
+    "ready_timeout_s": 900,
+    "settle_s": 3,
+    "crash_limit": 3,
+}
+"""How the app is reached and waited for, with the value of one that an older state lacks. A change of them is kept in
+the state, where a destroy reads it, and asks nothing of Marathon."""
 
 
 class MarathonAppProvider(ResourceProvider):
@@ -39,66 +63,148 @@ class MarathonAppProvider(ResourceProvider):
     def __init__(self) -> None:
         super().__init__()
         self._connection: AwsConnection | None = None
+        self._engine: Engine | None = None
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Keep how this stack reaches AWS: Marathon's credentials are asked of Secrets Manager."""
+        """Keep how this stack reaches AWS, of whose Secrets Manager Marathon's credentials are asked."""
         self._connection = AwsConnection.from_config(req.config.get)
+        self._engine = Engine()
 
-    def _client(self, props: Mapping[str, Any]) -> MarathonClient:
-        if self._connection is None:
-            raise MarathonError("the provider of Marathon apps was not configured by the engine")
-        return MarathonClient(props["urls"], credentials(self._connection, props.get("credentials_secret")))
+    def check(self, _olds: Json, news: Json) -> CheckResult:
+        """An app whose instances the scaler owns says nothing of them."""
+        manifest = news.get("manifest")
+        if not isinstance(manifest, dict):
+            return CheckResult(news, [])
+        failures = [] if manifest.get("id") else [CheckFailure("manifest", "an app needs an id")]
+        if news.get("scaled") is True:
+            news = {**news, "manifest": {key: value for key, value in manifest.items() if key != "instances"}}
+        return CheckResult(news, failures)
 
     @told_plainly
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """PUT the app and wait. An app of that id that is there already is taken over."""
-        client = self._client(props)
-        _await_ready(client, props)
-        return CreateResult(props["manifest"]["id"], _deployed(client, props))
-
-    @told_plainly
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """PUT the app and wait; where it fails, put the version that ran before back."""
-        client = self._client(_news)
-        try:
-            before = client.app(_id)["version"]
-        except AppNotFound:
-            return UpdateResult(_deployed(client, _news))
-        try:
-            return UpdateResult(_deployed(client, _news))
-        except DeploymentFailedError as e:
-            client.roll_back(_id, before)
-            raise DeploymentFailedError(f"{e}\nthe version of {before} was put back") from None
-
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Another id is another app; anything else in the manifest is an update."""
+    def diff(self, _id: str, _olds: Json, _news: Json) -> DiffResult:
+        """Another id is another app; any other difference in meaning is an update, told field by field."""
         old, new = _olds.get("manifest", {}), _news["manifest"]
-        renamed = isinstance(new, dict) and old.get("id") != new.get("id")
-        return DiffResult(changes=old != new, replaces=["manifest"] if renamed else [], stables=[])
+        # What is known only after an update makes a manifest unknown, whole or in parts.
+        if not isinstance(new, dict):
+            return DiffResult(changes=True, replaces=[], stables=[])
+        renamed = absolute(str(old.get("id", ""))) != absolute(str(new.get("id", "")))
+        changed = differences(_sizeless(old, _news), _sizeless(new, _news), of_marathon=False)
+        if changed and not renamed:
+            maybe = ", unless what is known only later is as before" if rpc.UNKNOWN in _leaves(new) else ""
+            self._say(_news, f"app {new.get('id')} {told(changed, new)}{maybe}")
+        moved = [key for key in SETTINGS if key in _olds and not _equal(_olds[key], _news.get(key))]
+        return DiffResult(
+            changes=bool(changed or moved), replaces=["manifest"] if renamed else [], stables=[]
+        )
 
     @told_plainly
-    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """What Marathon holds now, in the fields that the manifest sets; gone when it knows no such app."""
+    def create(self, props: Json) -> CreateResult:
+        """PUT the app and wait. One of that id that is there already is taken over, unwritten where it is as wanted."""
+        client, manifest = self._client(props), _whole_numbers(props["manifest"])
+        self._await_ready(client, props)
+        deployer = self._deployer(client, props)
+        there = deployer.app(manifest["id"])
+        if there:
+            wanted, found = _sizeless(manifest, props), _sizeless(there, props)
+            changed = differences(wanted, found, of_marathon=True)
+            what = told(changed, manifest) if changed else "is as wanted"
+            self._say(props, f"app {manifest['id']} was there already and is taken over: it {what}")
+            if is_as_wanted(wanted, found):
+                return CreateResult(manifest["id"], {**props, "version": there["version"]})
+        return CreateResult(manifest["id"], {**props, "version": deployer.deploy(manifest)})
+
+    @told_plainly
+    def update(self, _id: str, _olds: Json, _news: Json) -> UpdateResult:
+        """PUT the app and wait; where it fails, put the version that ran before back.
+
+        Where only the way to Marathon or the waiting changed, Marathon is only read.
+        """
+        client, manifest = self._client(_news), _whole_numbers(_news["manifest"])
+        deployer = self._deployer(client, _news)
+        same = not differences(
+            _sizeless(_olds.get("manifest", {}), _news), _sizeless(manifest, _news), of_marathon=False
+        )
+        there = deployer.app(_id) if same else None
+        if there and is_as_wanted(_sizeless(manifest, _news), _sizeless(there, _news)):
+            return UpdateResult({**_news, "version": there["version"]})
+        return UpdateResult({**_news, "version": deployer.deploy(manifest)})
+
+    @told_plainly
+    def read(self, id_: str, props: Json) -> ReadResult:
+        """What Marathon holds now, where it means something else than the manifest; gone when it knows no such app."""
         try:
             app = self._client(props).app(id_)
         except AppNotFound:
             return ReadResult("", {})
-        manifest = {key: _as_set(value, app.get(key)) for key, value in props["manifest"].items()}
-        return ReadResult(id_, {**props, "manifest": manifest, "version": app["version"]})
+        manifest = as_found(_sizeless(props["manifest"], props), _sizeless(app, props))
+        found = {**props, "manifest": manifest, "version": app["version"]}
+        return ReadResult(id_, found, {**found, "version": None})
 
     @told_plainly
-    def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Stop the app and wait until its tasks are gone. One that is gone already is fine."""
+    def delete(self, _id: str, _props: Json) -> None:
+        """Stop the app and wait until its tasks are gone, then remove groups left empty. One that is gone is fine."""
         client = self._client(_props)
         try:
             deployment = client.delete_app(_id)
         except AppNotFound:
             return
-        deadline = time.monotonic() + _props["timeout_s"]
-        while deployment in client.deployment_ids():
+        timeout_s = _setting(_props, "timeout_s")
+        if not self._deployer(client, _props).await_end(deployment, timeout_s):
+            raise DeploymentFailedError(
+                f"app {_id}: its tasks still end after {timeout_s:.0f} s; deployment {deployment} goes on, and another "
+                "destroy waits for it again"
+            )
+        client.delete_empty_groups(_id)
+
+    def _client(self, props: Mapping[str, Any]) -> MarathonClient:
+        if self._connection is None:
+            raise MarathonError("the provider of Marathon apps was not configured by the engine")
+        ca_file = _setting(props, "ca_file")
+        return MarathonClient(
+            props["urls"],
+            credentials(self._connection, props.get("credentials_secret")),
+            Path(ca_file) if ca_file else None,
+        )
+
+    def _deployer(self, client: MarathonClient, props: Mapping[str, Any]) -> Deployer:
+        urn, engine = props.get("urn") or "", self._running_engine()
+        return Deployer(
+            client,
+            Explainer(client, int(_setting(props, "agent_port"))),
+            Limits(
+                _setting(props, "timeout_s"),
+                _setting(props, "settle_s"),
+                int(_setting(props, "crash_limit")),
+            ),
+            Surroundings(
+                say=lambda text: engine.say(urn, text, passing=True),
+                warn=lambda text: engine.say(urn, text, warning=True),
+                is_stopping=lambda: engine.is_stopping,
+                wait=engine.wait,
+            ),
+            scaled=_setting(props, "scaled"),
+        )
+
+    def _running_engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = Engine()
+        return self._engine
+
+    def _say(self, props: Mapping[str, Any], text: str) -> None:
+        self._running_engine().say(props.get("urn") or "", text)
+
+    def _await_ready(self, client: MarathonClient, props: Mapping[str, Any]) -> None:
+        engine, ready_s = self._running_engine(), _setting(props, "ready_timeout_s")
+        deadline = time.monotonic() + ready_s
+        while not client.ping():
             if time.monotonic() > deadline:
-                raise DeploymentFailedError(f"app {_id}: tasks still end after {_props['timeout_s']:.0f} s")
-            time.sleep(POLL_S)
+                raise MarathonError(
+                    f"Marathon at {', '.join(props['urls'])} did not answer /ping within "
+                    f"{ready_s:.0f} s; is the cluster up and reachable from here?"
+                )
+            if engine.is_stopping:
+                raise DeploymentCancelled("cancelled while Marathon was waited for; nothing was changed")
+            engine.wait(POLL_S)
 
 
 class MarathonApp(Resource, module="marathon", name="App"):
@@ -119,6 +225,12 @@ class MarathonApp(Resource, module="marathon", name="App"):
         timeout_s: int,
         ready_timeout_s: int,
         opts: ResourceOptions | None = None,
+        *,
+        scaled: bool = False,
+        ca_file: str | None = None,
+        agent_port: int = 5051,
+        settle_s: float = 3,
+        crash_limit: int = 3,
     ) -> None:
         """Register the app.
 
@@ -126,20 +238,41 @@ class MarathonApp(Resource, module="marathon", name="App"):
             name: logical name.
             urls: Marathon's base URLs.
             credentials_secret: name of the Secrets Manager entry with its credentials, where it asks for them.
-            manifest: the app's JSON, filled.
+            manifest: the app's JSON, filled. What is secret in it stays secret in the state.
             timeout_s: how long its deployment may take, seconds.
             ready_timeout_s: how long to wait for Marathon itself before a create, seconds.
             opts: resource options.
+            scaled: its `instances` belong to the scaler: 0 in a new app, left as they are in one that is there.
+            ca_file: PEM file of the authority of Marathon's certificates, relative to the program's folder.
+            agent_port: where each agent serves its HTTP interface, for the end of a failed task's log.
+            settle_s: how long a task without health checks must have run to count as well, seconds.
+            crash_limit: so many new tasks failing in a row fail the deployment.
+
+        Raises:
+            MarathonError: `opts` asks for an import.
         """
+        if opts and opts.import_:
+            # The engine asks for an import's Read before the provider, which is an input, is known to it.
+            raise MarathonError(
+                f"app {opts.import_}: a dynamic resource cannot be imported; leave `import_` out: `up` takes an app "
+                "that is there over, says what it changes, and writes nothing where nothing differs"
+            )
         super().__init__(
             MarathonAppProvider(),
             name,
             {
                 "urls": urls,
                 "credentials_secret": credentials_secret,
+                "ca_file": ca_file,
+                "agent_port": agent_port,
                 "manifest": manifest,
+                "scaled": scaled,
                 "timeout_s": timeout_s,
                 "ready_timeout_s": ready_timeout_s,
+                "settle_s": settle_s,
+                "crash_limit": crash_limit,
+                # A provider is not told whose resource it works on; its lines are shown beside it.
+                "urn": _own_urn(name, opts.parent if opts else None),
                 "version": None,
             },
             pulumi.ResourceOptions.merge(
@@ -150,67 +283,35 @@ class MarathonApp(Resource, module="marathon", name="App"):
         )
 
 
-def _await_ready(client: MarathonClient, props: Mapping[str, Any]) -> None:
-    deadline = time.monotonic() + props["ready_timeout_s"]
-    while not client.ping():
-        if time.monotonic() > deadline:
-            raise MarathonError(
-                f"Marathon at {', '.join(props['urls'])} did not answer /ping within "
-                f"{props['ready_timeout_s']:.0f} s; is the cluster up and reachable from here?"
-            )
-        time.sleep(POLL_S)
+def _own_urn(name: str, parent: pulumi.Resource | None) -> Output[str]:
+    """The URN that an app will have, depending on nothing: as an output of its parent, it would wait for itself."""
+    urn = pulumi.create_urn(name, TYPE, parent)
+    return cast(Output[str], Output(set(), urn.future(), urn.is_known()))
 
 
-def _deployed(client: MarathonClient, props: Mapping[str, Any]) -> dict[str, Any]:
-    """PUT, wait until the deployment has left the list, and see that the tasks run."""
-    manifest = _whole_numbers(props["manifest"])
-    app_id, deadline = manifest["id"], time.monotonic() + props["timeout_s"]
-    deployment = client.put_app(app_id, manifest)
-    while deployment in client.deployment_ids():
-        if time.monotonic() > deadline:
-            raise DeploymentFailedError(
-                f"app {app_id}: not running after {props['timeout_s']:.0f} s: {_why(client, app_id)}"
-            )
-        time.sleep(POLL_S)
-    # Leaving the list also happens on cancel and failure: only the tasks tell.
-    app = client.app(app_id)
-    if app["tasksRunning"] < manifest.get("instances", 1):
-        raise DeploymentFailedError(
-            f"app {app_id}: the deployment ended with {app['tasksRunning']} of "
-            f"{manifest.get('instances', 1)} tasks running: {_why(client, app_id)}"
-        )
-    return {**props, "version": app["version"]}
+def _setting(props: Mapping[str, Any], key: str) -> Any:
+    """A setting, as it is in a state or as it is when the state is older than the setting."""
+    value = props.get(key)
+    return SETTINGS[key] if value is None else value
 
 
-def _why(client: MarathonClient, app_id: str) -> str:
-    """What Marathon knows of an app that does not run: counts, last failure, and why it waits."""
-    app = client.app(app_id)
-    parts = [f"{app['tasksRunning']} running, {app['tasksStaged']} staged of {app['instances']}"]
-    if failure := app.get("lastTaskFailure"):
-        parts.append(f"last failure {failure['state']} on {failure['host']}: {failure['message']}")
-    if item := client.queue_item(app_id):
-        delay = item["delay"]
-        if not delay["overdue"]:
-            parts.append(f"backed off for another {delay['timeLeftSeconds']} s")
-        offers = item["processedOffersSummary"]["rejectSummaryLastOffers"]
-        declined = [f"{reason['reason']} {reason['declined']}×" for reason in offers if reason["declined"]]
-        if declined:
-            parts.append(f"offers declined: {', '.join(declined)}")
-    return "; ".join(parts)
+def _sizeless(app: Mapping[str, Any], props: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The app without `instances` where these are the scaler's."""
+    if not _setting(props, "scaled"):
+        return app
+    return {key: value for key, value in app.items() if key != "instances"}
 
 
-def _as_set(wanted: Any, found: Any) -> Any:
-    """What is there, in the shape that was set: fields the server added are not drift.
+def _equal(old: Any, new: Any) -> bool:
+    return old == new
 
-    Objects are compared by the keys that were set, lists of equal length item by item, numbers as numbers.
-    """
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        return {key: _as_set(value, found.get(key)) for key, value in wanted.items()}
-    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        return [_as_set(w, f) for w, f in zip(wanted, found, strict=True)]
-    if found is None and wanted in ({}, []):
-        return wanted  # Marathon leaves empty collections out of what it answers
-    return found
+
+def _leaves(node: Any) -> list[Any]:
+    if isinstance(node, dict):
+        return [leaf for value in node.values() for leaf in _leaves(value)]
+    if isinstance(node, list):
+        return [leaf for value in node for leaf in _leaves(value)]
+    return [node]
 
 
 def _whole_numbers(node: Any) -> Any:

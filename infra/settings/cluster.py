@@ -28,6 +28,20 @@ class _Deployments(Section):
     ready_timeout_s: Annotated[int, Field(ge=1, le=3600)] = 900
     """How long the first deployment waits for Marathon's `/ping`, seconds."""
 
+    settle_s: Annotated[int, Field(ge=0, le=300)] = 3
+    """How long a task of an app without health checks must have run to count as well, seconds: Marathon takes it for
+    healthy the moment it starts. 0 asks for nothing."""
+
+    crash_limit: Annotated[int, Field(ge=1, le=100)] = 3
+    """So many new tasks failing in a row end a deployment early; Marathon itself would try for ever."""
+
+    agent_port: Annotated[int, Field(ge=1, le=65535)] = 5051
+    """Where each Mesos agent serves its HTTP interface, of which the end of a failed task's log is asked."""
+
+    ca_file: Annotated[str, Field(pattern=r"^[^/].*$")] | None = None
+    """PEM file of the authority that signed Marathon's certificates, relative to the project's root; without one, the
+    public authorities count."""
+
 
 class ExistingCluster(_Deployments):
     """A cluster that runs: its addresses and the names of its credentials."""

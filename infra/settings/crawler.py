@@ -1,4 +1,4 @@
-"""Settings of the image, the queues, the workers and their tasks."""
+"""Settings of the queues, the workers and their tasks."""
 
 from __future__ import annotations
 
@@ -20,19 +20,6 @@ Stage = Literal["plan", "fetch", "parse", "store"]
 def queue_name(prefix: str, stage: str, *, dead: bool = False) -> str:
     """Name of a stage's queue: `<prefix>-<stage>[-dead][.fifo]`; only fetch is FIFO."""
     return f"{prefix}-{stage}{'-dead' if dead else ''}{'.fifo' if stage == 'fetch' else ''}"
-
-
-class ImageSettings(Section):
-    """The image that brings Python and the dependencies, and no source."""
-
-    repository: Annotated[str, Field(pattern=r"^[a-z0-9.\-_:/]+$")] = "quay.io/trawler/worker"
-    """Where the image is pushed and pulled, without a tag."""
-
-    base_image: Annotated[str, Field(min_length=1)] = "python:3.11-slim-bookworm"
-    """What the Dockerfile builds upon."""
-
-    architecture: Literal["x86_64", "arm64"] = "x86_64"
-    """The fleet's: one image runs on all of its instance types."""
 
 
 class QueueSettings(Section):

@@ -32,7 +32,13 @@ def violations(settings: Settings, region: str) -> list[Violation]:
         settings: valid section by section.
         region: the stack's `aws:region`.
     """
-    return [*_network(settings, region), *_cluster(settings), *_fleet(settings), *_prewarm(settings)]
+    return [
+        *_network(settings, region),
+        *_cluster(settings),
+        *_fleet(settings),
+        *_prewarm(settings),
+        *_image(settings),
+    ]
 
 
 def _network(settings: Settings, region: str) -> Iterator[Violation]:
@@ -118,3 +124,14 @@ def _prewarm(settings: Settings) -> Iterator[Violation]:
                 f"{warm.name}: capacity {warm.capacity} is outside fleet.minCapacity "
                 f"{settings.fleet.min_capacity} to maxCapacity {settings.fleet.max_capacity}",
             )
+
+
+def _image(settings: Settings) -> Iterator[Violation]:
+    image = settings.image
+    if settings.protect and "@sha256:" not in image.base_image:
+        yield Violation(
+            "image.baseImage",
+            f"{image.base_image} is a name that another image can be given tomorrow, and the tag of the workers' image "
+            "would stay the same: a protected stack names it by digest, "
+            f"{image.base_image}@sha256:…, as `docker buildx imagetools inspect {image.base_image}` prints it",
+        )

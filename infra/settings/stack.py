@@ -6,19 +6,22 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from infra.settings.app_lint import AppLint
 from infra.settings.cluster import ClusterSettings
 from infra.settings.crawler import (
     QUEUE_NAME_LIMIT,
     STAGES,
     CrawlerSettings,
-    ImageSettings,
     Instances,
     QueueSettings,
+    Stage,
     queue_name,
 )
 from infra.settings.fleet import FleetSettings, Prewarm
+from infra.settings.image import ImageSettings
 from infra.settings.monitoring import MonitoringSettings
 from infra.settings.network import NetworkSettings
+from infra.settings.release import PinnedRelease
 from infra.settings.section import Section
 
 
@@ -43,6 +46,9 @@ class Settings(Section):
     image: ImageSettings = ImageSettings()
     """The workers' image."""
 
+    release: PinnedRelease | None = None
+    """The release that runs while this is set, whatever the working tree holds."""
+
     queues: QueueSettings = QueueSettings()
     """What all stage queues share."""
 
@@ -51,6 +57,12 @@ class Settings(Section):
 
     instances: Instances = Instances()
     """Tasks of each app."""
+
+    scaled: list[Stage] = Field(default=[])
+    """Apps whose number of tasks belongs to the scaler: created with none, and left as they are by every deployment."""
+
+    app_lint: AppLint = AppLint()
+    """Exceptions from the rules on the apps' JSON."""
 
     name_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$")]
     """Begins the name of every queue and table. Default: `trawler-<stack>`."""

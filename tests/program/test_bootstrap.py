@@ -263,6 +263,7 @@ def test_a_preview_changes_nothing_and_reads_no_secret_message_item_or_page(acco
     }
     assert objects == {
         "arn:aws:s3:::storage-artifacts-*/releases/*",
+        "arn:aws:s3:::storage-artifacts-*/deploys/*",
         f"arn:aws:s3:::trawler-state-{ACCOUNT}-us-east-1/.pulumi/meta.yaml",
         f"arn:aws:s3:::trawler-state-{ACCOUNT}-us-east-1/.pulumi/stacks/trawler/*.json*",
     }

@@ -109,7 +109,7 @@ def test_agents_may_read_releases_only_through_the_s3_endpoint_of_their_vpc(loca
     policy = local.named("storage-artifacts-policy").inputs["policy"]
     (allow,) = [s for s in statements(policy) if s["Effect"] == "Allow"]
     assert allow["Action"] == "s3:GetObject"
-    assert allow["Resource"].endswith("/releases/*")
+    assert allow["Resource"].endswith("/releases/*.tar.gz")
     assert allow["Condition"] == {"StringEquals": {"aws:SourceVpce": "vpce-network-s3"}}
 
 

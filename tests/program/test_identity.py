@@ -56,6 +56,24 @@ def test_an_agent_reads_its_own_credential_and_a_master_all_three(prod: Program)
     assert agent["Action"] == master["Action"] == ["secretsmanager:GetSecretValue"]
 
 
+def test_an_agent_pulls_its_own_image_from_ecr_and_no_other(tmp_path: Path) -> None:
+    host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    image = {"repository": f"{host}/team/worker", "pullSecret": "trawler/prod/registry"}
+    program = run(tmp_path, "prod", image=image)
+    pulling = statements(program, "identity-agent-image")
+    assert pulling["Image"]["Resource"] == "arn:aws:ecr:eu-west-1:123456789012:repository/team/worker"
+    assert pulling["Image"]["Action"] == ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    assert pulling["ImageToken"]["Action"] == ["ecr:GetAuthorizationToken"]
+    assert any(
+        arn.endswith("trawler/prod/registry-??????")
+        for arn in statements(program, "identity-agent-node")["Credentials"]["Resource"]
+    )
+
+
+def test_an_image_of_a_public_registry_takes_no_right(prod: Program) -> None:
+    assert "identity-agent-image" not in {p.name for p in prod.of(ROLE_POLICY)}
+
+
 def test_a_machine_writes_the_logs_of_its_own_kind(prod: Program) -> None:
     group = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/trawler/prod"
     assert statements(prod, "identity-agent-node")["Logs"]["Resource"] == [

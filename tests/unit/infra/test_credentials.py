@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Generator
 from typing import Any, cast
@@ -23,7 +24,11 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Generator[Any]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
-        yield cast(Any, boto3).client("secretsmanager", region_name="us-east-1")
+        client = cast(Any, boto3).client("secretsmanager", region_name="us-east-1")
+        yield client
+        # Where a moto server has run in this process, the end of the mock forgets nothing.
+        with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+            client.delete_secret(SecretId="marathon", ForceDeleteWithoutRecovery=True)
 
 
 def test_an_entry_gives_user_name_and_password(secrets: Any) -> None:

@@ -69,6 +69,14 @@ def test_user_data_is_cloud_config_that_writes_root_s_files_and_runs_commands(te
     assert all(isinstance(word, str) for command in config["runcmd"] for word in command)
 
 
+def test_an_agent_is_told_the_names_of_its_pull_credentials_and_no_more() -> None:
+    host = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+    told = agent_user_data(replace(AGENT, pull_secret="trawler/prod/registry", ecr_registry=host))
+    given = settings(told, "/etc/trawler/node.env")
+    assert (given["TRAWLER_PULL_SECRET"], given["TRAWLER_ECR_REGISTRY"]) == ("trawler/prod/registry", host)
+    assert "TRAWLER_PULL_SECRET" not in settings(agent_user_data(AGENT), "/etc/trawler/node.env")
+
+
 @pytest.mark.parametrize("text", ALL)
 def test_every_unit_that_is_started_is_written(text: str) -> None:
     config: dict[str, Any] = yaml.safe_load(text)

@@ -16,6 +16,7 @@ from infra.boot.node import agent_setup, data_volume, master_setup, secrets
 from infra.boot.node.data_volume import VolumeError
 from infra.boot.node.master_setup import Master
 from infra.boot.node.metadata import Metadata, MetadataError
+from infra.boot.node.pull_credentials import Registries, docker_config
 from infra.boot.node.secrets import SecretError
 from tests.unit.infra.boot.servers import metadata, serving
 
@@ -92,6 +93,51 @@ def test_an_agent_s_credential_is_root_s_alone_and_guards_its_own_api(spot: Meta
     assert json.loads(Path(given["MESOS_HTTP_CREDENTIALS"]).read_text()) == {"credentials": [credential]}
     assert given["MESOS_AUTHENTICATE_HTTP_READWRITE"] == given["MESOS_AUTHENTICATE_HTTP_READONLY"] == "true"
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in run.iterdir())
+
+
+PULLING = json.dumps(
+    {"auths": {"quay.io": {"auth": "cm9ib3Q6cGFzcw==", "email": "a@b"}}, "credsStore": "evil"}
+)
+
+
+def test_an_agent_pulls_from_a_private_registry_with_credentials_that_only_root_reads(
+    spot: Metadata, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    registries = Registries(entry="quay", ecr="123456789012.dkr.ecr.us-east-1.amazonaws.com")
+    agent_setup.prepare(spot, {"quay": PULLING}.__getitem__, None, run, tmp_path / "work", registries)
+    where = env(run / "agent.env")["MESOS_DOCKER_CONFIG"]
+    assert where == f"file://{run}/docker-config.json"
+    # A helper that the entry names would be run by root: none but our own gets there.
+    assert json.loads((run / "docker-config.json").read_text()) == {
+        "auths": {"quay.io": {"auth": "cm9ib3Q6cGFzcw=="}},
+        "credHelpers": {"123456789012.dkr.ecr.us-east-1.amazonaws.com": "ecr-login"},
+    }
+    assert stat.S_IMODE((run / "docker-config.json").stat().st_mode) == 0o600
+    assert "cm9ib3Q6cGFzcw" not in (run / "agent.env").read_text()
+
+
+def test_an_agent_of_a_public_registry_has_no_docker_configuration(spot: Metadata, tmp_path: Path) -> None:
+    agent_setup.prepare(spot, ENTRIES.__getitem__, None, tmp_path / "run", tmp_path / "work")
+    assert "MESOS_DOCKER_CONFIG" not in env(tmp_path / "run" / "agent.env")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "no JSON",
+        "[]",
+        "{}",
+        '{"auths": {}}',
+        '{"auths": {"quay.io": {}}}',
+        '{"auths": {"quay.io": {"auth": ""}}}',
+        '{"auths": {"quay.io": {"auth": {"secret": 1}}}}',
+    ],
+)
+def test_an_entry_that_is_no_docker_configuration_is_refused_without_its_value(value: str) -> None:
+    with pytest.raises(SecretError, match="Secrets Manager entry quay: expected a Docker config") as refused:
+        docker_config(lambda _: value, Registries(entry="quay"))
+    assert "secret" not in str(refused.value)
 
 
 def test_the_work_directory_is_emptied_at_boot_and_only_then(spot: Metadata, tmp_path: Path) -> None:

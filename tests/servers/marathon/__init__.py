@@ -1,0 +1,1 @@
+"""The client and the deployer against a Marathon with real tasks."""
