@@ -13,6 +13,10 @@ PRIOR ?=
 ACKNOWLEDGE ?=
 LABELS ?=
 FLAGS ?=
+TO ?=
+PORT ?= 8080
+AGENTS ?= 2
+DOCKER ?= auto
 
 RUN := .venv/bin/python
 
@@ -20,13 +24,16 @@ RUN := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE :=
 # The engine that the set-up built, where no `pulumi` is on PATH.
 ENGINE := PATH="$$PATH:$${XDG_CACHE_HOME:-$$HOME/.cache}/trawler/pulumi/v3.200.0/bin"
-LOCAL_FLAGS := --seed $(SEED) --products $(PRODUCTS) --queues $(QUEUES) \
+# A command for a stack: the one that `make demo-keep`, `shell` or `env` left running knows its own environment.
+OPS := $(if $(filter local,$(STACK)),$(RUN) -m local.stack run -- $(RUN) -m ops,$(ENGINE) $(RUN) -m ops)
+LOCAL_FLAGS := --seed $(SEED) --products $(PRODUCTS) --queues $(QUEUES) --containers $(DOCKER) \
 	$(if $(PORT_BASE),--port-base $(PORT_BASE)) $(if $(PAGES),--pages $(PAGES))
 PORT_FLAG := $(if $(PORT_BASE),--port-base $(PORT_BASE))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-python demo demo-keep down shell env test test-fast check-shops lint types format lock clean \
-	preview preview-diff bench-preview bootstrap roll tunnel smoke docs
+	preview preview-diff bench-preview bootstrap roll tunnel smoke docs deploy rollback releases image marathon bench-deploy \
+	check-apps
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +44,7 @@ setup: ## virtual environment, Python packages and the Pulumi engine (every othe
 setup-python:
 	@$(PYTHON) tools/setup.py --python
 
-demo: setup ## the whole chain on this machine: pulumi up, crawl every shop, report (SEED=1 PRODUCTS=300 QUEUES=moto|elasticmq)
+demo: setup ## the whole chain on this machine: pulumi up, crawl every shop, report (SEED=1 QUEUES=moto|elasticmq DOCKER=auto|yes|no)
 	@$(RUN) -m local.demo $(LOCAL_FLAGS)
 
 demo-keep: setup ## the same, and leave it running; `make down` ends it
@@ -64,6 +71,18 @@ preview-diff: setup ## what this tree changes of a revision (BASE=main STACK=pro
 bootstrap: setup ## once per account: state bucket and key, GitHub's OIDC provider, roles
 	@$(ENGINE) $(RUN) -m bootstrap.run $(FLAGS)
 
+deploy: setup ## this tree's code to a stack: release and apps only, no image build (STACK=prod)
+	@$(OPS) deploy --stack $(STACK) $(FLAGS)
+
+rollback: setup ## the earlier release again, or the one named (STACK=prod TO=digest)
+	@$(OPS) rollback --stack $(STACK) $(if $(TO),--to $(TO)) $(FLAGS)
+
+releases: setup ## what can be rolled back to (STACK=prod)
+	@$(OPS) releases list --stack $(STACK) $(FLAGS)
+
+image: setup-python ## the workers' image, built and pushed unless the registry has its tag (STACK=prod)
+	@$(RUN) -m ops image --stack $(STACK) $(FLAGS)
+
 roll: setup ## a new fleet beside the old one, which drains and goes (STACK=prod)
 	@$(ENGINE) $(RUN) -m ops roll --stack $(STACK) $(FLAGS)
 
@@ -72,6 +91,12 @@ tunnel: setup-python ## forward Marathon to this machine through Session Manager
 
 smoke: setup ## the first hour in a real account, step by step (STACK=dev)
 	@$(ENGINE) $(RUN) -m ops smoke --stack $(STACK) $(FLAGS)
+
+marathon: setup-python ## a Marathon with agents alone, for any client, until Ctrl-C (PORT=8080 AGENTS=2)
+	@$(RUN) -m local.mesos serve --port $(PORT) --agents $(AGENTS) $(FLAGS)
+
+bench-deploy: setup ## a source deploy beside an image deploy, on real Docker: build/bench/deploy.json
+	@$(ENGINE) $(RUN) -m bench.deploy $(FLAGS)
 
 bench-preview: setup ## how long a preview takes and where (STACK=prod): build/bench/preview.json
 	@$(RUN) -m bench.preview --stack $(STACK)
@@ -86,6 +111,9 @@ test-fast: setup-python ## unit and program tests: no server, no engine
 check-shops: setup-python ## check the shop definitions (SHOPS=workers/shops)
 	@cd workers && ../.venv/bin/python -m crawler check --shops $(abspath $(SHOPS))
 
+check-apps: setup-python ## lint marathon_apps/ as a preview does (STACK=prod)
+	@$(RUN) -m infra.marathon.lint --stack $(STACK)
+
 lint: setup-python ## ruff: rules and format; actionlint: the workflows
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	@$(PYTHON) tools/actionlint/run.py
@@ -99,6 +127,7 @@ format: setup-python ## format the code
 docs: setup-python ## write the pages that are made from the code
 	@$(RUN) -m infra.settings.table > docs/settings.md
 	@$(RUN) -m policies.page
+	@$(RUN) -m infra.marathon.lint.page
 
 lock: setup-python ## compile the hashed locks anew from the requirements
 	@.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 \

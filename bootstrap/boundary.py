@@ -54,7 +54,7 @@ def boundary(scope: Scope) -> dict[str, Any]:
             ["GetObject", "PutObject"],
             [f"arn:aws:s3:::{PAGES}/*"],
         ),
-        allow("Releases", "s3", ["GetObject"], f"arn:aws:s3:::{ARTIFACTS}/releases/*"),
+        allow("Releases", "s3", ["GetObject"], f"arn:aws:s3:::{ARTIFACTS}/releases/*.tar.gz"),
         allow(
             "Secrets",
             "secretsmanager",
@@ -67,6 +67,9 @@ def boundary(scope: Scope) -> dict[str, Any]:
             ["CreateLogStream", "DescribeLogStreams", "PutLogEvents"],
             [group, f"{group}:log-stream:*"],
         ),
+        # The workers' image, where it is in the account's ECR. A token has no resource to name.
+        allow("ImageToken", "ecr", ["GetAuthorizationToken"], "*"),
+        allow("Image", "ecr", ["BatchGetImage", "GetDownloadUrlForLayer"], scope.arn("ecr", "repository/*")),
         # PutMetricData has no resource to name; the condition holds it to one namespace.
         allow(
             "Metrics",

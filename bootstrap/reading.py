@@ -131,8 +131,14 @@ def descriptions(scope: Scope) -> dict[str, Any]:
             scope.named("dynamodb", "table/"),
         ),
         allow("Buckets", "s3", _BUCKET, buckets()),
-        # A release is public to the whole VPC; its stored checksum is compared.
-        allow("Releases", "s3", ["GetObject", "GetObjectAttributes"], f"arn:aws:s3:::{ARTIFACTS}/releases/*"),
+        # A release is public to the whole VPC; its stored checksum is compared, and what was deployed when is read.
+        allow(
+            "Releases",
+            "s3",
+            ["GetObject", "GetObjectAttributes"],
+            [f"arn:aws:s3:::{ARTIFACTS}/releases/*", f"arn:aws:s3:::{ARTIFACTS}/deploys/*"],
+        ),
+        allow("Images", "ecr", ["DescribeImages"], scope.arn("ecr", "repository/*")),
         allow("Roles", "iam", _ROLE, scope.iam("role")),
         allow("Profiles", "iam", ["GetInstanceProfile"], scope.iam("instance-profile")),
         allow(

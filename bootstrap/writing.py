@@ -151,7 +151,12 @@ def data(scope: Scope) -> dict[str, Any]:
             ],
             buckets(),
         ),
-        allow("Releases", "s3", ["PutObject"], f"arn:aws:s3:::{ARTIFACTS}/releases/*"),
+        allow(
+            "Releases",
+            "s3",
+            ["PutObject"],
+            [f"arn:aws:s3:::{ARTIFACTS}/releases/*", f"arn:aws:s3:::{ARTIFACTS}/deploys/{scope.stack}/*"],
+        ),
         allow(
             "Logs",
             "logs",

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
-from pulumi import Input
+from pulumi import Input, Output, ResourceOptions
 from pulumi_aws import get_caller_identity_output
 
-from infra import environment, image, metrics, release
+from infra import environment, gate, image, metrics, revision
 from infra.apps import Apps, read_all
 from infra.autoscaling import AutoScaling
 from infra.aws_connection import AwsConnection
@@ -19,9 +19,12 @@ from infra.errors import InfraError
 from infra.fleet import Fleet
 from infra.identity import Identity, Reach
 from infra.logs import Logs, log_group
+from infra.marathon.lint import Facts
 from infra.monitoring import Monitoring, Watched
 from infra.network import Network
 from infra.queues import Queues, urls
+from infra.release import Packed, Stored, pack
+from infra.release.resource import DeployRecord, Release
 from infra.room import require_room
 from infra.security_groups import SecurityGroups
 from infra.settings import ExistingCluster, ManagedCluster, Settings, load, raw_config
@@ -38,8 +41,12 @@ def main() -> None:
     settings = load()
     stack = pulumi.get_stack()
     connection = AwsConnection.from_config(raw_config().get)
-    packed = release.pack(ROOT / "workers", ROOT / settings.shops)
-    manifests = read_all(ROOT / "marathon_apps", environment.PLACEHOLDERS)
+    release, worker_image = _release(settings)
+    image.require(
+        worker_image, settings.image, connection, stack, pulumi.warn, pinned=settings.release is not None
+    )
+    facts = Facts.of(settings, stack, worker_image)
+    manifests = read_all(ROOT / "marathon_apps", environment.PLACEHOLDERS, facts)
     require_room(manifests, environment.counts(settings), settings.fleet.min_capacity)
     agents_boot = agent_user_data(_agent_boot(settings, stack, connection.region))
 
@@ -58,6 +65,7 @@ def main() -> None:
         storage.artifacts,
         storage.pages,
         settings.permissions_boundary_arn,
+        image=settings.image,
     )
     # A machine boots within a minute of its request: its ways out, its rights and its log group come first.
     ready: list[pulumi.Resource] = [network, groups, identity]
@@ -94,11 +102,13 @@ def main() -> None:
             region=connection.region,
         )
         Monitoring("monitoring", settings.monitoring, watched, settings.name_prefix, stack)
-    stored = release.Release("release", packed, storage.artifacts.bucket, ROOT / "build" / "releases")
-    uri = release_uri(storage.artifacts, packed.key, connection.endpoints.get("s3"))
-    worker_image = image.reference(ROOT / "workers", settings.image)
+    # Every app follows the release: nothing of a deploy is written before its preview has agreed.
+    bucket = gate.after_agreement(storage.artifacts.bucket, release.digest)
+    origin = _origin(settings, release)
+    stored = Release("release", release, bucket, ROOT / "build" / "releases", worker_image, origin)
+    uri = release_uri(storage.artifacts, release.key, connection.endpoints.get("s3"))
     marathon_urls = _marathon_urls(settings, cluster)
-    Apps(
+    apps = Apps(
         "apps",
         manifests,
         environment.values(settings, connection.region, worker_image, uri, queues, tables, storage),
@@ -106,6 +116,17 @@ def main() -> None:
         marathon_urls,
         # The bucket's policy, too: before it, no agent can fetch a release.
         depends_on=[stored, storage, fleet, queues, tables, identity],
+        scaled=settings.scaled,
+    )
+    DeployRecord(
+        "deploy",
+        stack,
+        release,
+        worker_image,
+        bucket,
+        origin,
+        # Only what runs everywhere is written down as deployed.
+        ResourceOptions(depends_on=list(apps.apps.values())),
     )
 
     pulumi.export("queueUrls", urls(queues))
@@ -115,10 +136,32 @@ def main() -> None:
     pulumi.export("artifactBucket", storage.artifacts.bucket)
     pulumi.export("pagesBucket", storage.pages.bucket)
     pulumi.export("fleetRequest", fleet.request_id)
-    pulumi.export("release", packed.digest)
-    pulumi.export("image", worker_image)
+    pulumi.export("release", _once_live(apps, release.digest))
+    pulumi.export("image", _once_live(apps, worker_image))
     pulumi.export("marathonUrls", marathon_urls)
     pulumi.export("apps", [app["id"] for app in manifests.values()])
+
+
+def _release(settings: Settings) -> tuple[Packed | Stored, str]:
+    """What runs, and the image that it runs in: the working tree's, or what the stack is held at."""
+    if settings.release:
+        return Stored(settings.release.digest), settings.release.image
+    packed = pack(ROOT / "workers", ROOT / settings.shops)
+    return packed, image.reference(ROOT / "workers", settings.image)
+
+
+def _origin(settings: Settings, release: Packed | Stored) -> revision.Revision:
+    """Where the release comes from; of a stored one its own record says it."""
+    if isinstance(release, Stored):
+        return revision.Revision()
+    return revision.read(ROOT, "workers", "marathon_apps", settings.shops)
+
+
+def _once_live(apps: Apps, value: str) -> Input[str]:
+    """The value, once all apps run: what an update that failed was about is no output of the stack."""
+    if pulumi.runtime.is_dry_run():
+        return value
+    return Output.all(*(app.version for app in apps.apps.values())).apply(lambda _: value)
 
 
 def _agent_boot(settings: Settings, stack: str, region: str) -> AgentBoot:
@@ -131,6 +174,8 @@ def _agent_boot(settings: Settings, stack: str, region: str) -> AgentBoot:
         log_group=log_group(stack, "agents") if settings.monitoring else None,
         task_network=settings.fleet.task_network,
         task_log_group=log_group(stack, "tasks") if settings.monitoring else None,
+        pull_secret=settings.image.pull_secret,
+        ecr_registry=settings.image.ecr_registry,
     )
 
 

@@ -13,8 +13,8 @@ from pulumi_aws import dynamodb, iam, s3
 
 from infra.logs import log_group
 from infra.queues import StageQueue
-from infra.settings import ExistingCluster, ManagedCluster
-from infra.storage import RELEASES
+from infra.settings import ExistingCluster, ImageSettings, ManagedCluster
+from infra.storage_names import RELEASES, TARBALL
 
 FLEET_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonEC2SpotFleetTaggingRole"
 SESSION_MANAGER_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
@@ -35,8 +35,8 @@ class Identity(ComponentResource):
 
     All tasks of an agent share its profile, so it holds what the workers need and nothing more: their queues,
     their two tables, the pages bucket, reading releases, publishing Trawler's metrics, and what the node itself
-    needs: its log groups and the agents' Mesos credential (docs/threat-model.md). Roles have the path
-    `/<project>/<stack>/`, by which whoever deploys is held to them. Idle cost: none.
+    needs: its log groups, the agents' Mesos credential, the workers' image (docs/threat-model.md). Roles have the
+    path `/<project>/<stack>/`, by which whoever deploys is held to them. Idle cost: none.
     """
 
     master_profile: iam.InstanceProfile | None = None
@@ -51,6 +51,8 @@ class Identity(ComponentResource):
         artifacts: s3.Bucket,
         pages: s3.Bucket,
         boundary_arn: str | None = None,
+        *,
+        image: ImageSettings = ImageSettings(),  # noqa: B008  immutable
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("trawler:infra:Identity", name, {}, opts)
@@ -73,7 +75,10 @@ class Identity(ComponentResource):
                 pages=pages.arn,
             ).apply(worker_policy),
         )
-        self._node("agent", self.agent_role, reach, ("agents", "tasks"), _present(cluster.agent_secret))
+        secrets = _present(cluster.agent_secret, image.pull_secret)
+        self._node("agent", self.agent_role, reach, ("agents", "tasks"), secrets)
+        if image.ecr_registry:
+            self._policy("agent-image", self.agent_role, Output.from_input(pull_policy(image)))
         self.agent_profile = self._profile("agent", self.agent_role)
         if isinstance(cluster, ManagedCluster):
             role = self._role("master", "ec2.amazonaws.com")
@@ -158,6 +163,25 @@ def node_policy(
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def pull_policy(image: ImageSettings) -> dict[str, Any]:
+    """Pulling the workers' image from Amazon ECR, and no other.
+
+    Args:
+        image: its repository is one of ECR's, `<account>.dkr.ecr.<region>.amazonaws.com/<name>`.
+    """
+    host, _, name = image.repository.partition("/")
+    account, region = host.split(".")[0], host.split(".")[3]
+    arn = f"arn:aws:ecr:{region}:{account}:repository/{name}"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            # A token for whatever else the role may do; it has no resource to name (Service Authorization Reference).
+            _allow("ImageToken", ["GetAuthorizationToken"], "ecr", "*"),
+            _allow("Image", ["BatchGetImage", "GetDownloadUrlForLayer"], "ecr", arn),
+        ],
+    }
+
+
 def worker_policy(arns: Mapping[str, Any]) -> dict[str, Any]:
     """What the workers may do, by resource.
 
@@ -183,7 +207,7 @@ def worker_policy(arns: Mapping[str, Any]) -> dict[str, Any]:
                 [*tables, *(f"{table}/index/*" for table in tables)],
             ),
             _allow("Pages", ["GetObject", "PutObject"], "s3", f"{arns['pages']}/*"),
-            _allow("Releases", ["GetObject"], "s3", f"{arns['artifacts']}/{RELEASES}/*"),
+            _allow("Releases", ["GetObject"], "s3", f"{arns['artifacts']}/{RELEASES}/*{TARBALL}"),
         ],
     }
 

@@ -10,9 +10,7 @@ from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import s3
 
 from infra.protection import stateful
-
-RELEASES = "releases"
-"""Prefix of the releases; nothing under it expires, so that a rollback always finds its object."""
+from infra.storage_names import RELEASES, TARBALL
 
 
 class Storage(ComponentResource):
@@ -143,7 +141,7 @@ def _policy(arn: str, s3_endpoint_id: str | None) -> str:
                 "Effect": "Allow",
                 "Principal": "*",
                 "Action": "s3:GetObject",
-                "Resource": f"{arn}/{RELEASES}/*",
+                "Resource": f"{arn}/{RELEASES}/*{TARBALL}",
                 "Condition": {"StringEquals": {"aws:SourceVpce": s3_endpoint_id}},
             }
         )

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from infra.errors import InfraError
+from ops import deploy_verbs, image_verb, release_verbs
 from ops import roll as rolling
 from ops import tunnel as tunnels
 from ops.engine import Engine
@@ -122,6 +124,11 @@ def smoke(
         raise typer.Exit(1)
 
 
+deploy_verbs.add(app)
+release_verbs.add(app)
+image_verb.add(app)
+
+
 def main() -> int:
     """Run a command; a failure is one text, and its status says whose turn it is."""
     try:
@@ -129,6 +136,10 @@ def main() -> int:
     except OpsError as e:
         print(f"error: {e}", file=sys.stderr)
         return e.exit_code
+    except InfraError as e:
+        # A bucket or a Marathon that refuses, met where nothing is to be added to what it says.
+        print(f"error: {e}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.engine_run import Ended, EngineRun, EventLog, environment
 from ops.errors import MisuseError, OpsError
 from ops.stack_file import ROOT
 from ops.steps import Preview
@@ -58,20 +58,60 @@ class Engine:
         Raises:
             OpsError: the engine or the program refuses; with what they said.
         """
-        arguments = ["preview", "--json", "--config-file", str(config), *_targets(targets)]
-        answer = self._call(arguments, PREVIEW_TIMEOUT_S)
+        answer = self._call(_preview(config, targets), PREVIEW_TIMEOUT_S)
+        return self.read_preview(Ended(answer.returncode, answer.stdout, answer.stderr))
+
+    def read_preview(self, answer: Ended) -> Preview:
+        """A preview that has ended.
+
+        Raises:
+            OpsError: the engine or the program refused; with what they said.
+        """
         try:
             preview = Preview.parse(answer.stdout)
         except (ValueError, KeyError, TypeError):
             preview = Preview((), ())
-            if answer.returncode == 0:
+            if answer.status == 0:
                 raise OpsError(
                     f"pulumi preview of {self.stack} printed no preview:\n{answer.stdout[:TAIL]}"
                 ) from None
-        if answer.returncode != 0:
+        if answer.status != 0:
             said = "\n".join(preview.errors) or answer.stderr.strip() or answer.stdout.strip()
             raise OpsError(f"pulumi preview of {self.stack} failed:\n{said[-TAIL:]}")
         return preview
+
+    def start_preview(self, config: Path) -> EngineRun:
+        """A preview that runs beside whatever else is done; `read_preview` reads what it says.
+
+        Args:
+            config: configuration file.
+
+        Raises:
+            MisuseError: there is no engine.
+        """
+        return self._start(_preview(config, ()), {})
+
+    def start_up(
+        self, config: Path, targets: Iterable[str], events: EventLog, more: Mapping[str, str]
+    ) -> EngineRun:
+        """An update that runs beside whatever else is done; what it says goes to standard error.
+
+        Args:
+            config: configuration file.
+            targets: URNs to which it is limited; `**` stands for anything in them.
+            events: where it writes what it does.
+            more: environment on top of the caller's.
+
+        Raises:
+            MisuseError: there is no engine.
+        """
+        arguments = ["up", "--yes", "--skip-preview", "--suppress-outputs", "--config-file", str(config)]
+        arguments += ["--event-log", str(events.path), *_targets(targets)]
+        return self._start(arguments, {**events.VARIABLES, **more}, echo=True)
+
+    def _start(self, arguments: Sequence[str], more: Mapping[str, str], *, echo: bool = False) -> EngineRun:
+        name = f"pulumi {arguments[0]} of {self.stack}"
+        return EngineRun.start(self._line(arguments), self.root, environment(**more), name, echo=echo)
 
     def up(self, config: Path | None = None, targets: Iterable[str] = ()) -> None:
         """Update the stack; what the engine says goes to standard error.
@@ -150,7 +190,7 @@ class Engine:
             return subprocess.run(
                 self._line(arguments),
                 cwd=self.root,
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -165,7 +205,7 @@ class Engine:
         with subprocess.Popen(
             self._line(arguments),
             cwd=self.root,
-            env=_environment(),
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=STDERR,
         ) as process:
@@ -197,10 +237,8 @@ def _targets(targets: Iterable[str]) -> list[str]:
     return [part for urn in targets for part in ("--target", urn)]
 
 
-def _environment() -> dict[str, str]:
-    # One JSON document is read here, not the stream of events that this variable asks for.
-    streaming = "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"
-    return {name: value for name, value in os.environ.items() if name != streaming}
+def _preview(config: Path, targets: Iterable[str]) -> list[str]:
+    return ["preview", "--json", "--config-file", str(config), *_targets(targets)]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -52,6 +52,12 @@ class AgentBoot:
     task_log_group: str | None = None
     """Log group of the tasks' stdout and stderr; None leaves them on the machine."""
 
+    pull_secret: str | None = None
+    """Secrets Manager entry with the credentials of a private image registry."""
+
+    ecr_registry: str | None = None
+    """Host of an ECR registry that images are pulled from by the machine's role."""
+
 
 @dataclass(frozen=True)
 class MasterBoot:

@@ -1,4 +1,4 @@
-"""Before the Mesos agent starts: its attributes, its credential, and a work directory that nobody used before.
+"""Before the Mesos agent starts: its attributes, its credentials, and a work directory that nobody used before.
 
 An agent's attributes come from the machine it is, so none of them can be recovered by another machine, and what a
 stopped spot instance left behind is of no use to anybody: the work directory is emptied once at each boot.
@@ -12,7 +12,7 @@ import re
 import shutil
 from pathlib import Path
 
-from . import secrets
+from . import pull_credentials, secrets
 from .metadata import Metadata
 
 ATTRIBUTES = {
@@ -30,9 +30,14 @@ _TEXT = re.compile(r"[^A-Za-z0-9_/.-]")
 
 
 def prepare(
-    metadata: Metadata, fetch: secrets.Fetch, entry: str | None, run_dir: Path, work_dir: Path
+    metadata: Metadata,
+    fetch: secrets.Fetch,
+    entry: str | None,
+    run_dir: Path,
+    work_dir: Path,
+    registries: pull_credentials.Registries = pull_credentials.PUBLIC,
 ) -> None:
-    """`run_dir` holds `agent.env` and, with an entry, the agent's credentials; `work_dir` is empty after a boot.
+    """`run_dir` holds `agent.env` and whatever credentials were asked for; `work_dir` is empty after a boot.
 
     Args:
         metadata: of this machine.
@@ -40,6 +45,7 @@ def prepare(
         entry: its name, or None where the master asks for nothing.
         run_dir: lies in memory, so it is empty after a boot.
         work_dir: the agent's.
+        registries: from where images are pulled.
 
     Raises:
         MetadataError: the machine cannot learn what it is.
@@ -66,6 +72,10 @@ def prepare(
             "MESOS_AUTHENTICATE_HTTP_READWRITE": "true",
             "MESOS_HTTP_CREDENTIALS": str(run_dir / "agent-http-credentials.json"),
         }
+    config = pull_credentials.docker_config(fetch, registries)
+    if config:
+        secrets.write(run_dir / "docker-config.json", config)
+        lines["MESOS_DOCKER_CONFIG"] = f"file://{run_dir / 'docker-config.json'}"
     wiped = run_dir / "work-dir-wiped"
     if not wiped.exists():
         shutil.rmtree(work_dir, ignore_errors=True)
@@ -75,13 +85,18 @@ def prepare(
 
 
 def main() -> None:
-    """`TRAWLER_REGION`, and `TRAWLER_AGENT_SECRET` where the master asks for credentials."""
+    """`TRAWLER_REGION`; `TRAWLER_AGENT_SECRET` where the master asks for credentials, `TRAWLER_PULL_SECRET` and
+    `TRAWLER_ECR_REGISTRY` where the image's registry does.
+    """
     prepare(
         Metadata(),
         secrets.from_secrets_manager(os.environ["TRAWLER_REGION"]),
         os.environ.get("TRAWLER_AGENT_SECRET"),
         Path("/run/trawler"),
         Path("/var/lib/mesos/agent"),
+        pull_credentials.Registries(
+            os.environ.get("TRAWLER_PULL_SECRET"), os.environ.get("TRAWLER_ECR_REGISTRY")
+        ),
     )
 
 
