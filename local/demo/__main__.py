@@ -13,7 +13,7 @@ from rich.console import Console
 
 from local.demo.run import Demo
 from local.shops.truth import TruthError
-from local.stack.__main__ import RUN, pages_or_none
+from local.stack.__main__ import RUN, Containers, pages_or_none
 from local.stack.layout import ROOT, Layout, Ports
 from local.stack.processes import StackError
 from local.stack.supervisor import Options
@@ -25,6 +25,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed is other shops.")] = 1,
     products: Annotated[int, typer.Option(min=30, help="Products of the generated shops together.")] = 300,
     queues: Annotated[Literal["moto", "elasticmq"], typer.Option(help="Who serves SQS.")] = "moto",
+    containers: Containers = "auto",
     pages: Annotated[Path | None, typer.Option(help="Folder of saved real pages.")] = None,
     port_base: Annotated[int | None, typer.Option(help="First of eight ports in a row.")] = None,
     keep: Annotated[bool, typer.Option(help="Leave the stack running.")] = False,
@@ -35,7 +36,7 @@ def demo(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     layout = Layout(run_dir.resolve(), Ports.from_base(port_base))
-    options = Options(seed, products, queues, pages_or_none(pages))
+    options = Options(seed, products, queues, pages_or_none(pages), containers=containers)
     try:
         status = Demo(layout, options, report_dir, Console()).run(keep=keep)
     except (StackError, TruthError) as e:

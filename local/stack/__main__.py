@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,13 @@ Products = Annotated[int, typer.Option(min=30, help="Products of the generated s
 QueueServer = Annotated[str, typer.Option("--queues", help="moto or elasticmq.")]
 Pages = Annotated[Path | None, typer.Option(help="Folder of saved real pages.")]
 
+Containers = Annotated[
+    Literal["auto", "yes", "no"],
+    typer.Option(
+        help="Run tasks in real containers; auto where a daemon answers and little is left to prepare."
+    ),
+]
+
 RUN = ROOT / "build" / "local"
 
 
@@ -44,10 +51,11 @@ def serve(
     seed: Seed = 1,
     products: Products = 300,
     queues: QueueServer = "moto",
+    containers: Containers = "auto",
     pages: Pages = None,
 ) -> None:
     """Run the stack in the foreground until Ctrl-C."""
-    options = Options(seed, products, queues, pages_or_none(pages))
+    options = Options(seed, products, queues, pages_or_none(pages), containers=containers)
     daemon.serve(Layout(run_dir.resolve(), Ports.from_base(port_base)), options)
 
 
@@ -58,13 +66,14 @@ def up(
     seed: Seed = 1,
     products: Products = 300,
     queues: QueueServer = "moto",
+    containers: Containers = "auto",
     pages: Pages = None,
 ) -> None:
     """Run the stack in the background and select its Pulumi stack."""
     layout = Layout(run_dir.resolve(), Ports.from_base(port_base))
     if not daemon.running(layout):
         print("starting the local stack …", file=sys.stderr)
-    daemon.up(layout, Options(seed, products, queues, pages_or_none(pages)))
+    daemon.up(layout, Options(seed, products, queues, pages_or_none(pages), containers=containers))
     pulumi.select(layout)
 
 
@@ -73,6 +82,12 @@ def env(run_dir: RunDir = RUN, port_base: PortBase = None) -> None:
     """Write a file to source, and say how."""
     path = daemon.write_exports(Layout(run_dir.resolve(), Ports.from_base(port_base)))
     print(f"source {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(context: typer.Context, run_dir: RunDir = RUN) -> None:
+    """Run a command in that environment, against the stack that runs in the background."""
+    daemon.run(run_dir.resolve(), context.args)
 
 
 @app.command()

@@ -62,6 +62,7 @@ def localised(stack_file: Mapping[str, Any], place: Place) -> Config:
     - `aws:endpoints` leads every service to the stand-ins; profile, account ids and roles to assume are dropped.
     - The secrets provider is dropped: the engine asks for the passphrase of the local stack instead.
     - Marathon is the local one: by its URL (`existing`), or as if a tunnel led there (`managed`).
+    - A release at which the stack is held is let go of: no stand-in has it.
     - Shop definitions that are made at run time are those of the checkout, so that any checkout has them.
 
     Args:
@@ -83,6 +84,7 @@ def localised(stack_file: Mapping[str, Any], place: Place) -> Config:
     for key in _ACCOUNT_KEYS:
         config.pop(key, None)
     config["aws:endpoints"] = [dict(place.endpoints)]
+    config.pop("trawler:release", None)
     cluster = config.get("trawler:cluster")
     if isinstance(cluster, dict):
         if cluster.get("mode") == "managed":

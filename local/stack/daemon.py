@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 import psutil
 
 from local.stack import pulumi
-from local.stack.layout import ROOT, Layout
+from local.stack.layout import ROOT, Layout, Ports
 from local.stack.processes import StackError, tail
 from local.stack.supervisor import LocalStack, Options, shop_urls
 
@@ -148,9 +150,34 @@ def shell(layout: Layout) -> None:
     os.execvpe(program, [program], {**os.environ, **shell_environment(layout)})  # noqa: S606  the user's own shell
 
 
+def run(folder: Path, command: Sequence[str]) -> None:
+    """Become a command, in the environment of the stack that runs there.
+
+    Args:
+        folder: the stack's run folder.
+        command: with its arguments.
+
+    Raises:
+        StackError: no stack runs there, or there is no such command.
+    """
+    layout = Layout(folder, Ports())
+    if running(layout) is None:
+        raise StackError(
+            f"no local stack runs in {folder}; `make demo-keep`, `make shell` or `make env` starts one"
+        )
+    port = int(json.loads(layout.running.read_text())["aws"].rpartition(":")[2])
+    layout = Layout(folder, Ports() if port == Ports().aws else Ports.from_base(port))
+    config = {"TRAWLER_STACK_FILE": str(layout.config)} if layout.config.exists() else {}
+    environment = {**os.environ, **shell_environment(layout), **config}
+    program = shutil.which(command[0], path=environment["PATH"]) if command else None
+    if program is None:
+        raise StackError(f"{command[0] if command else 'a command to run'}: not found")
+    os.execve(program, list(command), environment)  # noqa: S606  what the caller asked for
+
+
 def _flags(layout: Layout, options: Options) -> list[str]:
     flags = ["--run-dir", str(layout.run), "--seed", str(options.seed), "--products", str(options.products)]
-    flags += ["--queues", options.queue_server]
+    flags += ["--queues", options.queue_server, "--containers", options.containers]
     if options.pages:
         flags += ["--pages", str(options.pages)]
     if layout.ports.aws != type(layout.ports)().aws:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import yaml
 
@@ -84,6 +86,7 @@ def write_config(layout: Layout) -> None:
     tracked = ROOT / f"Pulumi.{STACK}.yaml"
     if layout.ports == Ports() and layout.run == ROOT / "build" / "local":
         layout.config.unlink(missing_ok=True)
+        _let_go_of_release(tracked)
         return
     stack_file = configuration.read(tracked)
     config = configuration.localised(stack_file, Place(endpoints(layout), layout.ports.marathon))
@@ -103,6 +106,18 @@ def endpoints(layout: Layout) -> Mapping[str, str]:
         "sqs": url["sqs"],
         "dynamodb": url["dynamodb"],
     }
+
+
+def _let_go_of_release(tracked: Path) -> None:
+    """A release at which an earlier local stack was held went with that stack."""
+    if "trawler:release" not in configuration.read(tracked)["config"]:
+        return
+    line = [sys.executable, "-m", "ops", "unpin", "--stack", STACK, "--config-file", str(tracked)]
+    answer = subprocess.run(
+        line, cwd=ROOT, capture_output=True, text=True, timeout=CALL_TIMEOUT_S, check=False
+    )
+    if answer.returncode != 0:
+        raise StackError(answer.stderr.strip())
 
 
 def _call(layout: Layout, line: Sequence[str]) -> subprocess.CompletedProcess[str]:

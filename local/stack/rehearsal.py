@@ -69,13 +69,22 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
     No account, no credentials and no network are needed, and none are used.
     """
 
-    def __init__(self, stack: str, run: Path, *, tasks: bool = False, port_base: int | None = None) -> None:
+    def __init__(
+        self,
+        stack: str,
+        run: Path,
+        *,
+        tasks: bool = False,
+        containers: bool = False,
+        port_base: int | None = None,
+    ) -> None:
         """A rehearsal that has not begun.
 
         Args:
             stack: name of the stack, whose file each checkout must have.
             run: folder of state and logs; what an earlier rehearsal left there is thrown away.
             tasks: start the apps' tasks, which takes the workers' image; otherwise they are accepted only.
+            containers: started tasks are real containers, of images that the daemon has or can pull.
             port_base: first of eight ports in a row; free ones are found otherwise.
 
         Raises:
@@ -83,7 +92,7 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
         """
         self.stack = stack
         self.layout = Layout(run.resolve(), Ports.from_base(free_base() if port_base is None else port_base))
-        self._local = LocalStack(self.layout, Options(tasks=tasks), lambda _: None)
+        self._local = LocalStack(self.layout, Options(tasks=tasks), lambda _: None, docker=containers)
         self._held = ExitStack()
         self._entered = False
         self._has_mesos = False
@@ -224,7 +233,7 @@ class Rehearsal(AbstractContextManager["Rehearsal"]):
         credentials = secret_entries.create(self.layout, region, configuration.secret_names(config))
         if not self._has_mesos:
             self._local.options = replace(self._local.options, credentials=credentials)
-            if self._local.options.tasks:
+            if self._local.options.tasks and not self._local.docker:
                 self._local.build_image()
             self._local.begin("mesos")
         self._local.ready("dynamodb", "sqs", "mesos")

@@ -16,7 +16,8 @@ import requests
 from local.aws import plugin
 from local.mesos.agent.images import ImageError, find_image
 from local.shops import definitions
-from local.stack import processes
+from local.stack import containers, processes
+from local.stack.containers import Wanted
 from local.stack.layout import ROOT, SHOPS, Layout, cache
 from local.stack.processes import Child, StackError
 
@@ -42,6 +43,9 @@ class Options:
     tasks: bool = True
     """Whether Mesos starts what it accepts: only then is the workers' image needed."""
 
+    containers: Wanted = "no"
+    """Whether tasks run in real containers: `auto` where that takes no preparation, see `containers.plan`."""
+
     credentials: Path | None = None
     """JSON file of what Marathon asks everybody for; None asks for nothing."""
 
@@ -54,6 +58,8 @@ class LocalStack:
     options: Options
     say: Say
     children: list[Child] = field(default_factory=list)
+    docker: bool = False
+    """Whether tasks run in containers, once the image is there."""
 
     def start(self) -> None:
         """Start everything; on return every port answers.
@@ -66,10 +72,10 @@ class LocalStack:
         self.prepare()
         write_definitions(self.layout, self.options.pages)
         try:
-            build = self._spawn_image_build()
+            build = self._begin_image()
             self.begin("aws", "dynamodb", "sqs", "shops")
             self.ready("aws", "dynamodb", "sqs", "shops")
-            self._await_image_build(build)
+            self._await_image(build)
             self.begin("mesos")
             self.ready("mesos")
         except BaseException:
@@ -127,18 +133,39 @@ class LocalStack:
         Raises:
             StackError: it cannot be built.
         """
-        self._await_image_build(self._spawn_image_build())
+        self._await_image(self._begin_image())
 
-    def _spawn_image_build(self) -> Child:
-        image = image_tag()
-        if not image_ready(image):
-            self.say(f"building the workers' image {image} (once for these dependencies) …")
-        return self._spawn("image", image_command(image))
+    def _begin_image(self) -> Child | None:
+        image = image_names()
+        if self.options.containers == "no":
+            return self._begin_environment(image.tag)
+        plan = containers.plan(self.options.containers, image.reference, image.base, self.say)
+        self.docker = plan.docker
+        self.say(plan.why)
+        if not plan.docker:
+            return self._begin_environment(image.tag)
+        if plan.build is None:
+            return None
+        self.say(f"building the workers' image {image.reference} (once for these dependencies) …")
+        return self._spawn("image", list(plan.build))
 
-    def _await_image_build(self, build: Child) -> None:
-        if build.process.wait(IMAGE_TIMEOUT_S) != 0:
-            raise StackError(f"the workers' image could not be built:\n{processes.tail(build.log)}")
+    def _begin_environment(self, tag: str) -> Child:
+        if not image_ready(tag):
+            self.say(f"building the workers' image {tag} (once for these dependencies) …")
+        return self._spawn("image", image_command(tag))
+
+    def _await_image(self, build: Child | None) -> None:
+        if build is None:
+            return
+        failed = build.process.wait(IMAGE_TIMEOUT_S) != 0
         self.children.remove(build)
+        if failed and self.docker and self.options.containers == "auto":
+            # Nobody insisted on containers: what cannot be built for them must not keep the rest from running.
+            self.say(f"tasks run as processes: the image cannot be built, see {build.log}")
+            self.docker = False
+            self._await_image(self._begin_environment(image_names().tag))
+        elif failed:
+            raise StackError(f"the workers' image could not be built:\n{processes.tail(build.log)}")
 
     def _spawn(self, name: str, command: list[str | Path]) -> Child:
         child = processes.start(name, command, self.layout.logs / f"{name}.log")
@@ -185,6 +212,7 @@ class LocalStack:
             *("--work-dir", layout.mesos, "--images", images()),
             *("--executor-environment", layout.executor_environment),
             *("--tasks", "processes" if options.tasks else "none"),
+            *("--containerizer", "docker" if self.docker else "processes"),
         ]
         return [*command, "--http-credentials", options.credentials] if options.credentials else command
 
@@ -222,8 +250,17 @@ def elasticmq_command(port: int) -> list[str | Path]:
     ]
 
 
-def image_tag() -> str:
-    """Tag of the workers' image, from the one who decides it."""
+@dataclass(frozen=True)
+class ImageNames:
+    """Of the workers' image: its tag, its whole reference, and the reference of what it is built upon."""
+
+    tag: str
+    reference: str
+    base: str
+
+
+def image_names() -> ImageNames:
+    """Names of the workers' image, from the one who decides them."""
     answer = subprocess.run(
         [sys.executable, "-m", "infra.image"],
         cwd=ROOT,
@@ -233,8 +270,8 @@ def image_tag() -> str:
         check=False,
     )
     if answer.returncode != 0:
-        raise StackError(f"the image's tag cannot be told:\n{answer.stderr.strip()}")
-    return answer.stdout.strip()
+        raise StackError(f"the image's name cannot be told:\n{answer.stderr.strip()}")
+    return ImageNames(*answer.stdout.split())
 
 
 def image_command(tag: str) -> list[str | Path]:

@@ -30,7 +30,11 @@ class Run:
         self.folder = folder
         self.mark = uuid.uuid4().hex
         self.output = folder / "output.txt"
-        command = [*(sys.executable, "-m", "local.demo", "--port-base", str(free_ports()))]
+        command = [
+            *(sys.executable, "-m", "local.demo", "--port-base", str(free_ports())),
+            "--containers",
+            "no",
+        ]
         command += ["--products", "30", "--pages", str(folder / "none"), "--run-dir", str(folder / "run")]
         with self.output.open("w") as out:
             self.process = subprocess.Popen(

@@ -1,5 +1,6 @@
 """What runs a task: `processes`, or `accepted`, which starts none; a container engine fits the same seam."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +48,11 @@ class Containerizer(Protocol):
         """Whether anything runs: where not, nothing is fetched, and no health check finds anybody to ask."""
         ...
 
+    @property
+    def survives(self) -> bool:
+        """Whether containers outlive a server that is killed, so that `recover` finds them."""
+        ...
+
     async def pull(self, task: TaskInfo) -> None:
         """Make the task's image present.
 
@@ -60,6 +66,22 @@ class Containerizer(Protocol):
 
         Raises:
             LaunchError: it cannot be started.
+        """
+        ...
+
+    async def recover(self, spec: ContainerSpec) -> Container | None:
+        """The container that an earlier server launched for this very spec, whether it still runs or has ended.
+
+        None where there is none: it was never started, or its machine was started anew. What is recovered is waited
+        for and killed like any other, and its exit status is its own, not that of whoever found it.
+        """
+        ...
+
+    async def end_leftovers(self, known: Collection[str]) -> None:
+        """End at once every container of this work folder that an earlier server left and nobody knows any more.
+
+        Args:
+            known: ids of the containers that stay, `ContainerSpec.id`.
         """
         ...
 

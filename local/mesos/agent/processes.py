@@ -8,42 +8,55 @@ mounts, and limits of cpu and memory.
 
 import asyncio
 import contextlib
+import logging
 import os
 import pwd
 import signal
-import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from local.mesos.agent import watchdog
+from local.mesos.agent import executor
 from local.mesos.agent.containerizer import Container, ContainerSpec, LaunchError
 from local.mesos.agent.images import ImageError, find_image
+from local.mesos.agent.inside import run_beside
+from local.mesos.agent.runs import RunFolder, all_runs, run_of, stand_by
 from local.mesos.agent.sandbox import Sandbox
 from local.mesos.agent.task_info import TaskInfo, VolumeMount
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 CONTAINER_SANDBOX = "/mnt/mesos/sandbox"
 
-#: Waits for the go-ahead, so that a task never starts before the watchdog knows it; then becomes the task.
-_GATE = 'read -r go || exit 125; exec "$@" </dev/null'
+_START_TIMEOUT_S = 30.0
+#: How much longer than a task's grace its executor may take to end it.
+_EXECUTOR_SLACK_S = 15.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
 class ProcessContainerizer:
-    """Runs tasks as processes.
+    """Runs tasks as processes, each under an `executor` of its own.
 
     Attributes:
         images: folder of virtual environments, one an image tag.
-        grace_s: grace the watchdog gives tasks when the server is killed.
+        grace_s: grace that tasks get when they end because no server is there any more.
+        recovery_timeout_s: how long tasks run on without a server; 0 ends them with it, however it ends.
+        work_dir: where leftovers of earlier servers are looked for; None for nowhere.
     """
 
     images: Path
     grace_s: float = 5.0
+    recovery_timeout_s: float = 0.0
+    work_dir: Path | None = None
     starts_tasks: bool = field(default=True, init=False)
-    _watchdog: subprocess.Popen[str] | None = None
-    _running: dict[int, str] = field(default_factory=dict[int, str])
+    _servers: dict[Path, tuple[Path, int]] = field(default_factory=dict[Path, tuple[Path, int]], init=False)
+
+    @property
+    def survives(self) -> bool:
+        return self.recovery_timeout_s > 0
 
     async def pull(self, task: TaskInfo) -> None:
         if task.image is not None:
@@ -52,31 +65,81 @@ class ProcessContainerizer:
     async def launch(self, spec: ContainerSpec) -> Container:
         task, sandbox = spec.task, spec.sandbox
         _check_user(task.user)
-        name = f"mesos-{spec.id}"
-        environment = self._base(task, sandbox) | spec.environment
-        directory = working_directory(task, sandbox)
+        environment, directory = self._surroundings(spec)
+        order = executor.Order(
+            str(directory), str(sandbox.stdout), str(sandbox.stderr), _name(spec.id),
+            self.grace_s, self.recovery_timeout_s, _command(task), environment,
+        )  # fmt: skip
+        run = run_of(sandbox)
+        starting = asyncio.create_task(self._start(run, sandbox.work_dir, order), name=f"start {spec.id}")
         try:
-            with sandbox.stdout.open("ab") as out, sandbox.stderr.open("ab") as err:
-                process = await asyncio.create_subprocess_exec(
-                    "/bin/sh", "-c", _GATE, "task", *_command(task),
-                    cwd=directory, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=err,
-                    start_new_session=True,
-                )  # fmt: skip
-        except OSError as error:
-            raise LaunchError(f"Failed to launch container: {error}") from error
-        container = ProcessContainer(process, name, self._forget)
-        self._register(process.pid, name)
-        if process.stdin is not None:
-            process.stdin.write(b"go\n")
-            process.stdin.close()
-        return container
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:  # not left running by nobody's order
+            with contextlib.suppress(LaunchError):
+                await ProcessContainer(run, order, await starting).kill(0)
+            raise
+        return ProcessContainer(run, order, process)
+
+    async def recover(self, spec: ContainerSpec) -> Container | None:
+        run = run_of(spec.sandbox)
+        self._server(spec.sandbox.work_dir)
+        await _begun(run)
+        if not run.is_held and run.status() is None:  # never started, or its executor was killed
+            await asyncio.to_thread(executor.kill_all, None, _name(spec.id))
+            return None
+        environment, directory = self._surroundings(spec)
+        order = executor.Order(
+            str(directory), "", "", _name(spec.id), self.grace_s, self.recovery_timeout_s, [], environment
+        )
+        return ProcessContainer(run, order, None)
+
+    async def end_leftovers(self, known: Collection[str]) -> None:
+        if self.work_dir is None:
+            return
+        left = [each for each in all_runs(self.work_dir) if each.container_id not in known]
+        for run in left:
+            if run.is_held:
+                _log.warning("task of run %s was left behind by an earlier server: ended", run.container_id)
+        await asyncio.gather(*(_end(run) for run in left))
 
     async def close(self) -> None:
-        if self._watchdog is not None and self._watchdog.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._watchdog.stdin.close()
-            await asyncio.to_thread(self._watchdog.wait, self.grace_s + 5)
-            self._watchdog = None
+        """Executors that are left find no server any more."""
+        while self._servers:
+            _, (_, descriptor) = self._servers.popitem()
+            os.close(descriptor)
+
+    def _server(self, work_dir: Path) -> Path:
+        if work_dir not in self._servers:
+            self._servers[work_dir] = stand_by(work_dir)
+        return self._servers[work_dir][0]
+
+    async def _start(
+        self, run: RunFolder, work_dir: Path, order: executor.Order
+    ) -> asyncio.subprocess.Process:
+        try:
+            packed, server, lock = order.packed(), self._server(work_dir), run.make()
+            try:
+                with (run.path / "log").open("wb") as log:
+                    process = await asyncio.create_subprocess_exec(
+                        sys.executable, "-I", "-S", executor.__file__, run.path, server, str(lock),
+                        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
+                        pass_fds=[lock], start_new_session=True, cwd="/", env={},
+                    )  # fmt: skip
+            finally:
+                os.close(lock)
+        except (OSError, ValueError) as error:
+            raise LaunchError(f"Failed to launch container: {error}") from error
+        answer = await _answer(process, packed)
+        word, _, text = answer.partition(" ")
+        if word != "started":
+            raise LaunchError(f"Failed to launch container: {text or 'its executor ended'}")
+        return process
+
+    def _surroundings(self, spec: ContainerSpec) -> tuple[dict[str, str], Path]:
+        """The task's variables and working directory."""
+        return self._base(spec.task, spec.sandbox) | spec.environment, working_directory(
+            spec.task, spec.sandbox
+        )
 
     def _environment_of(self, image: str) -> Path:
         try:
@@ -93,60 +156,101 @@ class ProcessContainerizer:
             "TMPDIR": str(sandbox.temporary),
         }
 
-    def _register(self, pid: int, name: str) -> None:
-        self._running[pid] = name
-        if self._watchdog is None or self._watchdog.poll() is not None:
-            self._watchdog = subprocess.Popen(
-                [sys.executable, "-I", "-S", watchdog.__file__, str(self.grace_s)],
-                stdin=subprocess.PIPE, start_new_session=True, text=True, cwd="/", env={},
-            )  # fmt: skip
-            self._tell("".join(f"+{each} {container}\n" for each, container in self._running.items()))
-        else:
-            self._tell(f"+{pid} {name}\n")
 
-    def _forget(self, pid: int) -> None:
-        self._running.pop(pid, None)
-        self._tell(f"-{pid}\n")
+async def _answer(process: asyncio.subprocess.Process, order: bytes) -> str:
+    """What an executor says to its order; empty where it ended instead."""
+    if process.stdin is None or process.stdout is None:
+        return ""
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            process.stdin.write(order)
+            await process.stdin.drain()
+            process.stdin.close()
+            return (await process.stdout.readline()).decode(errors="replace").strip()
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+    return ""
 
-    def _tell(self, lines: str) -> None:
-        if self._watchdog is not None and self._watchdog.stdin is not None:
-            with contextlib.suppress(OSError):  # a watchdog that died is started anew with the next task
-                self._watchdog.stdin.write(lines)
-                self._watchdog.stdin.flush()
+
+async def _begun(run: RunFolder) -> None:
+    """Wait for an executor whose server was killed while it started: soon it has a task, or it has ended."""
+    for _ in range(int(_START_TIMEOUT_S / 0.02)):
+        if run.pid() is not None or not run.is_held:
+            return
+        await asyncio.sleep(0.02)
+
+
+async def _end(run: RunFolder) -> None:
+    """End what is left of a run whose container nobody knows, and its record."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while run.is_held and time.monotonic() < deadline:
+        run.order_kill(0)
+        await asyncio.sleep(0.05)
+    if run.is_held or run.status() is None:
+        await asyncio.to_thread(executor.kill_all, None, _name(run.container_id))
+    run.remove()
+
+
+def _name(container_id: str) -> str:
+    return f"mesos-{container_id}"
 
 
 class ProcessContainer:
-    """A running task; `wait` and `kill` may be called from any number of coroutines."""
+    """A running task; `wait` and `kill` may be called from any number of coroutines.
 
-    def __init__(self, process: asyncio.subprocess.Process, name: str, forget: Callable[[int], None]) -> None:
+    Args:
+        run: its record, where its executor is found.
+        order: what it was started with.
+        process: the executor, where it is a child of this server.
+    """
+
+    def __init__(
+        self, run: RunFolder, order: executor.Order, process: asyncio.subprocess.Process | None
+    ) -> None:
+        self._run = run
+        self._order = order
         self._process = process
-        self._name = name
-        self._forget = forget
-        self._terminated = False
-        self._end = asyncio.create_task(self._reap(), name=f"reap {name}")
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        self._executor_ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._alive = os.open(run.alive, os.O_RDONLY | os.O_NONBLOCK)
+        self._loop.add_reader(self._alive, self._hang_up)
+        if not run.is_held:  # ended before its FIFO was opened, which tells nothing then
+            self._hang_up()
+        self._end = asyncio.create_task(self._reap(), name=f"reap {order.container}")
 
     async def wait(self) -> int:
         return await asyncio.shield(self._end)
 
+    async def execute(self, command: str, timeout_s: float) -> int:
+        return await run_beside(command, self._order.environment, Path(self._order.cwd), timeout_s)
+
     async def kill(self, grace_s: float) -> None:
-        if not self._terminated and not self._end.done():
-            self._terminated = True
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(self.wait(), grace_s)
-        except TimeoutError:
-            watchdog.kill_all(self.pid, self._name)
+        deadline = self._loop.time() + grace_s + _EXECUTOR_SLACK_S
+        while not self._end.done() and not self._run.order_kill(grace_s) and self._loop.time() < deadline:
+            await asyncio.wait({self._end}, timeout=0.05)
+        await asyncio.wait({self._end}, timeout=max(0.0, deadline - self._loop.time()))
+        if not self._end.done():
+            _log.error("executor of %s does not answer: its task is killed", self._order.container)
+            await asyncio.to_thread(executor.kill_all, self._run.pid(), self._order.container)
             await self.wait()
 
+    def _hang_up(self) -> None:
+        if self._alive >= 0:
+            self._loop.remove_reader(self._alive)
+            os.close(self._alive)
+            self._alive = -1
+        self._executor_ended.set()
+
     async def _reap(self) -> int:
-        status = await self._process.wait()
-        await asyncio.to_thread(watchdog.kill_all, self.pid, self._name)
-        self._forget(self.pid)
+        await self._executor_ended.wait()
+        if self._process is not None:
+            await self._process.wait()
+        status = self._run.status()
+        if status is None:
+            _log.error("executor of %s was killed: so is its task", self._order.container)
+            await asyncio.to_thread(executor.kill_all, self._run.pid(), self._order.container)
+            return -signal.SIGKILL
         return status
 
 

@@ -30,10 +30,27 @@ class Sandbox:
     def temporary(self) -> Path:
         return self.path / ".tmp"
 
+    @property
+    def work_dir(self) -> Path:
+        return self.path.parents[7]
+
     def note(self, line: str) -> None:
         """Append a line to stderr, where the agent's own words about the task go."""
         with self.stderr.open("a", encoding="utf-8", errors="replace") as log:
             log.write(line + "\n")
+
+
+def _runs(work_dir: Path, agent_id: str, framework_id: str, executor_id: str) -> Path:
+    return work_dir / "slaves" / agent_id / "frameworks" / framework_id / "executors" / executor_id / "runs"
+
+
+def latest_sandbox(work_dir: Path, agent_id: str, framework_id: str, executor_id: str) -> Sandbox | None:
+    """The sandbox of the newest run; None where none was ever made, or made to its end."""
+    link = _runs(work_dir, agent_id, framework_id, executor_id) / "latest"
+    try:
+        return Sandbox(link.resolve(strict=True))
+    except OSError:
+        return None
 
 
 def make_sandbox(
@@ -44,7 +61,7 @@ def make_sandbox(
     Raises:
         SandboxError: no space, no permission, or the path is too long.
     """
-    runs = work_dir / "slaves" / agent_id / "frameworks" / framework_id / "executors" / executor_id / "runs"
+    runs = _runs(work_dir, agent_id, framework_id, executor_id)
     sandbox = Sandbox(runs / container_id)
     try:
         sandbox.path.mkdir(parents=True)

@@ -16,6 +16,7 @@ class TaskState(StrEnum):
     ERROR = "TASK_ERROR"
     DROPPED = "TASK_DROPPED"
     GONE = "TASK_GONE"
+    GONE_BY_OPERATOR = "TASK_GONE_BY_OPERATOR"
     UNREACHABLE = "TASK_UNREACHABLE"
 
     @property
@@ -31,6 +32,7 @@ _TERMINAL = frozenset(
         TaskState.ERROR,
         TaskState.DROPPED,
         TaskState.GONE,
+        TaskState.GONE_BY_OPERATOR,
     }
 )
 
@@ -54,6 +56,16 @@ class VolumeMount:
 
 
 @dataclass(frozen=True)
+class PublishedPort:
+    """A port of a container with a network of its own, reached at ``host_ip:host_port``."""
+
+    host_ip: str
+    host_port: int
+    container_port: int
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True)
 class TaskInfo:
     """One task to run.
 
@@ -62,6 +74,9 @@ class TaskInfo:
         environment: all variables the framework sets, in the order of precedence already resolved.
         image: the image's full name, None for a task without a container.
         parameters: ``docker run`` options as key and value.
+        force_pull: pull the image also where it is.
+        network: ``host``, ``bridge``, or the name of a network.
+        ports: what is published of a network that is not the host's.
         grace_s: seconds between SIGTERM and SIGKILL, None for the agent's own default.
     """
 
@@ -74,6 +89,10 @@ class TaskInfo:
     image: str | None = None
     volumes: Sequence[VolumeMount] = ()
     parameters: Sequence[tuple[str, str]] = ()
+    privileged: bool = False
+    force_pull: bool = False
+    network: str = "host"
+    ports: Sequence[PublishedPort] = ()
     grace_s: float | None = None
     role: str = "*"
     cpus: float = 0.1

@@ -8,7 +8,9 @@ from local.mesos.marathon.definition import App
 
 
 @dataclass
-class _Delay:
+class Delay:
+    """A delay in force; both moments are on the limiter's clock."""
+
     seconds: float
     until: float
     last_failure: float
@@ -18,12 +20,15 @@ class RateLimiter:
     """Holds one delay for each app and configuration; a scale keeps it, a change of configuration starts clean.
 
     Args:
-        clock: monotonic seconds.
+        clock: seconds; of the wall where delays are to outlive this process.
+
+    Attributes:
+        delays: those in force, by app id and version of the configuration.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._delays: dict[tuple[str, str], _Delay] = {}
+        self.delays: dict[tuple[str, str], Delay] = {}
 
     def failed(self, app: App, config_version: str) -> float:
         """Lengthen the delay after a failure; its new length in seconds."""
@@ -32,7 +37,7 @@ class RateLimiter:
         before = self._current(key, app)
         wanted = before.seconds * app.backoff_factor if before else float(app.backoff_seconds)
         seconds = min(wanted, float(app.max_launch_delay_seconds))
-        self._delays[key] = _Delay(seconds, now + seconds, now)
+        self.delays[key] = Delay(seconds, now + seconds, now)
         return seconds
 
     def advanced(self, app: App, config_version: str) -> None:
@@ -47,13 +52,13 @@ class RateLimiter:
 
     def clear(self, app_id: str) -> None:
         """Forget every delay of an app, whatever its configuration."""
-        for key in [key for key in self._delays if key[0] == app_id]:
-            del self._delays[key]
+        for key in [key for key in self.delays if key[0] == app_id]:
+            del self.delays[key]
 
-    def _current(self, key: tuple[str, str], app: App) -> _Delay | None:
-        delay = self._delays.get(key)
+    def _current(self, key: tuple[str, str], app: App) -> Delay | None:
+        delay = self.delays.get(key)
         forgotten_after = max(app.max_launch_delay_seconds, app.backoff_seconds)
         if delay and self._clock() - delay.last_failure > forgotten_after + delay.seconds:
-            del self._delays[key]
+            del self.delays[key]
             return None
         return delay

@@ -142,6 +142,22 @@ def _unreachable_strategy(value: Any) -> UnreachableStrategy | Literal["disabled
     raise PydanticCustomError("error.expected.jsobject", "an object, or the string disabled")
 
 
+Limit = Annotated[float, Field(gt=0)] | Literal["unlimited"]
+
+
+class ResourceLimits(Part):
+    """Kept and shown; nothing here enforces them."""
+
+    cpus: Limit | None = None
+    mem: Limit | None = None
+
+
+class ExecutorResources(Part):
+    cpus: Annotated[float, Field(ge=0)] = 0.1
+    mem: Annotated[float, Field(ge=0)] = 32.0
+    disk: Annotated[float, Field(ge=0)] = 10.0
+
+
 class App(Part):
     id: str
     cmd: str | None = None
@@ -175,6 +191,9 @@ class App(Part):
     secrets: dict[str, Any] = {}
     role: str = "*"
     tty: bool | None = None
+    resource_limits: ResourceLimits | None = None
+    executor_resources: ExecutorResources | None = None
+    check: Json | None = None
 
     @property
     def image(self) -> str | None:
@@ -208,5 +227,6 @@ def as_json(app: App) -> Json:
 
 
 def is_upgrade(old: App, new: App) -> bool:
-    """Whether going from ``old`` to ``new`` restarts tasks: everything does but ``instances`` (isUpgrade)."""
-    return old.model_copy(update={"instances": 0}) != new.model_copy(update={"instances": 0})
+    """Whether going from ``old`` to ``new`` restarts tasks: all but two fields do (isUpgrade)."""
+    without = {"instances": 0, "executor_resources": None}
+    return old.model_copy(update=without) != new.model_copy(update=without)

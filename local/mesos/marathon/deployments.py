@@ -5,7 +5,7 @@ Source: DeploymentManagerActor, DeploymentActor, TaskReplaceActor, TaskStartActo
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from local.mesos.marathon.definition import Json
@@ -14,7 +14,7 @@ from local.mesos.marathon.plan import Action, Plan
 from local.mesos.marathon.rolling import room, starts
 from local.mesos.marathon.scheduler import Scheduler
 from local.mesos.marathon.selection import first_to_die
-from local.mesos.marathon.state import AppVersion, Instance
+from local.mesos.marathon.state import AppVersion, Goal, Instance
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +25,19 @@ _RESYNC_S = 5.0
 
 @dataclass
 class Deployment:
+    """A plan on its way.
+
+    Attributes:
+        plan: what is to be done.
+        step: the step in work, counted from 1; 0 before the first.
+        before: for each app that is scaled up in this step, the instances that were there before.
+        current: the actions of the step that are not done yet.
+        work: what carries it out.
+    """
+
     plan: Plan
     step: int = 0
+    before: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     current: list[Action] = field(default_factory=list[Action])
     work: asyncio.Task[None] | None = None
 
@@ -38,18 +49,18 @@ class Deployments:
         self._scheduler = scheduler
         self._state = scheduler.state
         self._events = scheduler.events
-        self._running: dict[str, Deployment] = {}
+        self.by_id: dict[str, Deployment] = {}
 
     def running(self) -> list[Deployment]:
-        return list(self._running.values())
+        return list(self.by_id.values())
 
     def holding(self, app_id: str) -> list[str]:
         """Ids of the deployments that hold an app."""
-        return [each.plan.id for each in self._running.values() if app_id in each.plan.affected]
+        return [each.plan.id for each in self.by_id.values() if app_id in each.plan.affected]
 
     def find(self, deployment_id: str) -> Deployment:
         try:
-            return self._running[deployment_id]
+            return self.by_id[deployment_id]
         except KeyError:
             raise NotFoundError(f"DeploymentPlan {deployment_id} does not exist") from None
 
@@ -63,7 +74,7 @@ class Deployments:
         clashing = self._clashing(plan)
         if clashing and not force:
             raise AppLockedError([each.plan.id for each in clashing])
-        if len(self._running) - len(clashing) >= MAX_RUNNING:
+        if len(self.by_id) - len(clashing) >= MAX_RUNNING:
             raise MarathonError(
                 f"Max number ({MAX_RUNNING}) of running deployments is achieved. Wait for existing deployments to "
                 "complete or cancel one.",
@@ -78,14 +89,26 @@ class Deployments:
         if not plan.steps:
             self._events.publish("deployment_success", id=plan.id, plan=plan_json(plan))
             return
-        self._running[plan.id] = deployment
+        self.by_id[plan.id] = deployment
         self._events.publish("deployment_info", plan=plan_json(plan), currentStep=step_json(plan.steps[0]))
-        deployment.work = asyncio.create_task(self._carry_out(deployment), name=f"deployment {plan.id}")
+        self._work_on(deployment)
         _log.info("deployment %s of %s started", plan.id, ", ".join(plan.affected))
+
+    def resume(self, deployments: Iterable[Deployment]) -> None:
+        """Start deployments again that an earlier server left, each with the step it was in."""
+        for each in deployments:
+            self.by_id[each.plan.id] = each
+            self._work_on(each)
+            _log.info("deployment %s of %s started again", each.plan.id, ", ".join(each.plan.affected))
+
+    def _work_on(self, deployment: Deployment) -> None:
+        deployment.work = asyncio.create_task(
+            self._carry_out(deployment), name=f"deployment {deployment.plan.id}"
+        )
 
     def cancel(self, deployment: Deployment) -> None:
         """Stop a deployment where it is."""
-        if self._running.pop(deployment.plan.id, None) is None:
+        if self.by_id.pop(deployment.plan.id, None) is None:
             return
         if deployment.work is not None:
             deployment.work.cancel()
@@ -93,14 +116,14 @@ class Deployments:
         self._failed(deployment, "cancelled")
 
     async def close(self) -> None:
-        works = [each.work for each in self._running.values() if each.work is not None]
+        works = [each.work for each in self.by_id.values() if each.work is not None]
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
 
     def _clashing(self, plan: Plan) -> list[Deployment]:
         affected = set(plan.affected)
-        return [each for each in self._running.values() if affected & set(each.plan.affected)]
+        return [each for each in self.by_id.values() if affected & set(each.plan.affected)]
 
     def _failed(self, deployment: Deployment, reason: str) -> None:
         plan = deployment.plan
@@ -111,7 +134,14 @@ class Deployments:
         plan = deployment.plan
         try:
             for number, step in enumerate(plan.steps, start=1):
-                deployment.step, deployment.current = number, list(step)
+                if number < deployment.step:
+                    continue
+                if number > deployment.step:
+                    deployment.step, deployment.before = number, {}
+                deployment.current = list(step)
+                self._state.changed.notify()
+                if number > 1:  # the first is told at the start
+                    self._events.publish("deployment_info", plan=plan_json(plan), currentStep=step_json(step))
                 async with asyncio.TaskGroup() as group:
                     for action in step:
                         group.create_task(self._act(deployment, action))
@@ -120,29 +150,29 @@ class Deployments:
                 )
         except Exception as error:  # noqa: BLE001 - told to whoever listens, and the lock is given back
             _log.exception("deployment %s failed", plan.id)
-            self._running.pop(plan.id, None)
+            self.by_id.pop(plan.id, None)
             self._failed(deployment, str(error))
             return
-        self._running.pop(plan.id, None)
+        self.by_id.pop(plan.id, None)
         _log.info("deployment %s of %s done", plan.id, ", ".join(plan.affected))
         self._events.publish("deployment_success", id=plan.id, plan=plan_json(plan))
         self._state.changed.notify()
 
     async def _act(self, deployment: Deployment, action: Action) -> None:
-        handlers: dict[str, Callable[[Action], Awaitable[None]]] = {
+        handlers: dict[str, Callable[[Deployment, Action], Awaitable[None]]] = {
             "StopApplication": self._stop,
             "ScaleApplication": self._scale,
             "RestartApplication": self._restart,
         }
         if handler := handlers.get(action.kind):
-            await handler(action)
+            await handler(deployment, action)
         deployment.current.remove(action)
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while not holds():
             await self._state.changed.wait(_RESYNC_S)
 
-    async def _stop(self, action: Action) -> None:
+    async def _stop(self, _: Deployment, action: Action) -> None:
         app_id = action.app_id
         self._scheduler.decommission(self._state.of_app(app_id))
         await self._until(lambda: not self._state.of_app(app_id))
@@ -150,7 +180,7 @@ class Deployments:
         self._scheduler.limiter.clear(app_id)
         self._events.publish("app_terminated_event", appId=app_id)
 
-    async def _scale(self, action: Action) -> None:
+    async def _scale(self, deployment: Deployment, action: Action) -> None:
         scheduler, state, to = self._scheduler, self._state, action.to
         surplus = len(state.active(action.app_id)) - to.app.instances
         if surplus > 0:
@@ -160,22 +190,27 @@ class Deployments:
             scheduler.decommission(dying)
             gone = {each.id for each in dying}
             await self._until(lambda: not gone & state.instances.keys())
-        before = {each.id for each in state.active(action.app_id)}
+        if action.app_id not in deployment.before:
+            there = frozenset(each.id for each in state.active(action.app_id))
+            deployment.before = deployment.before | {action.app_id: there}
+        before = deployment.before[action.app_id]
         missing = to.app.instances - len(before)
         if missing <= 0:
             return
-        scheduler.schedule(to, missing)
 
         def grown() -> bool:
             active = state.active(action.app_id)
-            if len(active) < to.app.instances:  # something beside the deployment took one away
+            if (
+                len(active) < to.app.instances
+            ):  # at first, and when something beside the deployment took one away
                 scheduler.schedule(to, to.app.instances - len(active))
+                active = state.active(action.app_id)
             fresh = [each for each in active if each.id not in before]
             return sum(_is_up(each) for each in fresh) >= missing
 
         await self._until(grown)
 
-    async def _restart(self, action: Action) -> None:
+    async def _restart(self, _: Deployment, action: Action) -> None:
         restart = _Restart(self._scheduler, action.to)
         self._scheduler.limiter.clear(action.app_id)
         restart.begin()
@@ -191,6 +226,7 @@ class _Restart:
         self._to = to
         self._killed: set[str] = set()
         self._were_up: set[str] = set()
+        self._were_up_at_first: set[str] = set()
         self._kill_now = 0
         self._cap = to.app.instances
 
@@ -208,6 +244,10 @@ class _Restart:
             strategy.maximum_over_capacity,
         )
         self._kill_now, self._cap = limits.kill_now, limits.cap
+        # Where an earlier server began it: what is up by now was counted as healthy, what is dying was not.
+        self._were_up_at_first = {each.id for each in self._new() if _is_up(each)}
+        self._killed = {each.id for each in self._old() if each.goal is Goal.DECOMMISSIONED}
+        self._kill_now += len(self._killed)
 
     def advance(self) -> bool:
         """Kill and start what may be killed and started now; whether the restart is complete."""
@@ -217,7 +257,7 @@ class _Restart:
         scheduler.decommission(new[to.app.instances :])
         new = new[: to.app.instances]
         up = [each for each in new if _is_up(each)]
-        self._were_up |= {each.id for each in up}
+        self._were_up |= {each.id for each in up} - self._were_up_at_first
         allowed = self._kill_now + len(self._were_up)
         living = [each for each in old if each.id not in self._killed]
         dying = first_to_die(living, to.app, (), scheduler.agents, unhealthy_first=True)

@@ -53,7 +53,7 @@ class EventBus:
             self.publish("event_stream_detached", remoteAddress=remote)
 
     def close(self) -> None:
-        """End every stream."""
+        """End every stream there is; a client may attach anew at once."""
         for subscription in self._subscriptions:
             subscription.overrun = True
             if not subscription.queue.full():

@@ -1,12 +1,13 @@
 """Health and readiness checks, as Marathon's leader makes them (HealthCheckActor and HealthCheckWorker, 1.11).
 
-All protocols are probed from here: COMMAND and the ``MESOS_`` kinds, which Mesos would probe beside the task, too.
+The ``MESOS_`` kinds, which Mesos would probe beside the task, are probed from here, too: it is one machine. COMMAND
+runs inside the task's container.
 """
 
 import asyncio
-import contextlib
 import logging
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -34,9 +35,13 @@ class HealthChecks:
     Args:
         scheduler: whose tasks.
         tasks_run: whether anybody is there to ask; where not, a task is healthy and ready as soon as it runs.
+        dooms: whether the task of an id shall never be healthy nor ready.
     """
 
-    def __init__(self, scheduler: Scheduler, *, tasks_run: bool = True) -> None:
+    def __init__(
+        self, scheduler: Scheduler, *, tasks_run: bool = True, dooms: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._dooms = dooms
         self._tasks_run = tasks_run
         self._scheduler = scheduler
         self._state = scheduler.state
@@ -71,7 +76,7 @@ class HealthChecks:
         task, app = instance.task, instance.run_spec.app
         if task is None:
             return
-        if not self._tasks_run:
+        if not self._tasks_run and not self._dooms(task.id):
             self._believe(instance)
             return
         async with asyncio.TaskGroup() as group:
@@ -91,11 +96,27 @@ class HealthChecks:
         started = loop.time()
         await asyncio.sleep(min(float(check.interval_seconds), _FIRST_PROBE_WITHIN_S))
         while instance.task is task:
-            verdict = await probe(check, task)
+            verdict = Verdict(False, "by order") if self._dooms(task.id) else await self._look(check, task)
             if instance.task is task and verdict.healthy is not None:
                 in_grace = loop.time() - started < check.grace_period_seconds
                 self._note(instance, index, check, verdict, in_grace=in_grace)
             await asyncio.sleep(check.interval_seconds)
+
+    async def _look(self, check: HealthCheck, task: Task) -> Verdict:
+        """One look at a task, within the check's timeout."""
+        if check.protocol != "COMMAND":
+            return await probe(check, task)
+        agent = self._scheduler.agents.get(task.agent_id)
+        command = check.command.value if check.command else ""
+        try:
+            status = await agent.execute(task.id, command, check.timeout_seconds) if agent else None
+        except TimeoutError:
+            return Verdict(False, f"Command timed out after {check.timeout_seconds} s")
+        except OSError as error:
+            return Verdict(False, f"Command cannot be run: {error}")
+        if status is None:
+            return Verdict(False, "Command cannot be run inside the task")
+        return Verdict(status == 0, f"Command exited with status {status}")
 
     def _note(
         self, instance: Instance, index: int, check: HealthCheck, verdict: Verdict, *, in_grace: bool
@@ -149,7 +170,7 @@ class HealthChecks:
         )
         url = f"{check.protocol.lower()}://{task.host}:{port}{check.path}"
         while instance.task is task and not instance.ready:
-            status, _ = await _http_status(url, check.timeout_seconds)
+            status, _ = (None, "") if self._dooms(task.id) else await _http_status(url, check.timeout_seconds)
             if instance.task is task and status in check.http_status_codes_for_ready:
                 instance.ready = True
                 self._state.changed.notify()
@@ -158,9 +179,7 @@ class HealthChecks:
 
 
 async def probe(check: HealthCheck, task: Task) -> Verdict:
-    """One look at a task, within the check's timeout."""
-    if check.protocol == "COMMAND":
-        return await _command(check.command.value if check.command else "false", check.timeout_seconds, task)
+    """One look at a task's port, within the check's timeout."""
     port = check.port or task.ports[check.port_index or 0]
     if check.protocol.endswith("TCP"):
         return await _tcp(task.host, port, check.timeout_seconds)
@@ -198,22 +217,3 @@ async def _tcp(host: str, port: int, timeout_s: float) -> Verdict:
         return Verdict(False, f"{type(error).__name__}: {error}")
     writer.close()
     return Verdict(True)
-
-
-async def _command(command: str, timeout_s: float, task: Task) -> Verdict:
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOST": task.host, "MESOS_TASK_ID": task.id}
-    environment |= {f"PORT{index}": str(port) for index, port in enumerate(task.ports)}
-    process = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", command, env=environment,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        status = await asyncio.wait_for(process.wait(), timeout_s)
-    except TimeoutError:
-        return Verdict(False, f"Command timed out after {timeout_s} s")
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-    return Verdict(status == 0, f"Command exited with status {status}")

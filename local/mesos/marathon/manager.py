@@ -7,6 +7,7 @@ from local.mesos.marathon import rules
 from local.mesos.marathon.definition import App, Json
 from local.mesos.marathon.deployments import Deployment, Deployments
 from local.mesos.marathon.errors import ConflictError, InvalidObjectError
+from local.mesos.marathon.groups import GroupChange
 from local.mesos.marathon.plan import Plan, Tree, make_plan, reverted
 from local.mesos.marathon.reading import with_service_ports
 from local.mesos.marathon.scheduler import Scheduler
@@ -36,7 +37,31 @@ class Manager:
     def put(self, apps: Iterable[App], *, force: bool = False) -> Plan:
         """Create or replace apps, all in one deployment."""
         version = self.clock.next()
+        tree = self._with(self.scheduler.state.apps(), apps, version)
+        return self._deploy(version, tree, force=force)
+
+    def change(self, change: GroupChange, *, force: bool = False) -> Plan:
+        """Change a group and all below it in one deployment."""
+        version = self.clock.next()
+        state = self.scheduler.state
+        with state.changed.together():
+            plan = self._deploy(version, self._changed(change, version), force=force)
+            state.groups -= change.removed
+            state.groups |= change.added
+        return plan
+
+    def planned(self, change: GroupChange) -> Plan:
+        """The deployment that `change` would make; nothing is changed."""
+        version = self.clock.next()
+        return make_plan(version, self.scheduler.state.apps(), self._changed(change, version))
+
+    def _changed(self, change: GroupChange, version: str) -> dict[str, AppVersion]:
         tree = self.scheduler.state.apps()
+        for app_id in change.delete:
+            tree.pop(app_id, None)
+        return self._with(tree, change.put, version)
+
+    def _with(self, tree: dict[str, AppVersion], apps: Iterable[App], version: str) -> dict[str, AppVersion]:
         for app in apps:
             before = tree.get(app.id)
             taken = {
@@ -47,7 +72,7 @@ class Manager:
             }
             stored = with_service_ports(app, before=before.app if before else None, taken=taken)
             tree[app.id] = before.changed_to(stored, version) if before else AppVersion.first(stored, version)
-        return self._deploy(version, tree, force=force)
+        return tree
 
     def delete(self, app_ids: Iterable[str], *, force: bool = True) -> Plan:
         """Raises NotFoundError where an app is unknown."""
@@ -97,10 +122,11 @@ class Manager:
             raise InvalidObjectError(details)
         plan = make_plan(version, state.apps(), target, kill_first=kill_first)
         self.deployments.check(plan, force=force)
-        state.store(dict(target))
-        self.scheduler.events.publish("group_change_success", groupId="/", version=version)
-        self.deployments.start(plan)
-        state.changed.notify()
+        with state.changed.together():
+            state.store(dict(target))
+            self.scheduler.events.publish("group_change_success", groupId="/", version=version)
+            self.deployments.start(plan)
+            state.changed.notify()
         return plan
 
 

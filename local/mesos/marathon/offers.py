@@ -28,6 +28,16 @@ REASONS = (
 _DEFAULT_ROLE = "*"
 
 
+@dataclass(frozen=True)
+class UnusedOffer:
+    """An agent's last offer that did not suit an app, and why."""
+
+    agent: Agent
+    left: "Remaining"
+    reason: str
+    at: datetime
+
+
 @dataclass
 class OfferStatistics:
     """What became of the offers an app has seen since it waits."""
@@ -38,6 +48,7 @@ class OfferStatistics:
     last_used_at: datetime | None = None
     declined: Counter[str] = field(default_factory=Counter[str])
     last_declined: Counter[str] = field(default_factory=Counter[str])
+    unused_offers: dict[str, UnusedOffer] = field(default_factory=dict[str, UnusedOffer])
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,9 @@ class Remaining:
     mem: float
     disk: float
     ports: set[int]
+
+    def copy(self) -> "Remaining":
+        return Remaining(self.cpus, self.mem, self.disk, set(self.ports))
 
     def take(self, app: App, ports: Collection[int]) -> None:
         self.cpus -= app.cpus

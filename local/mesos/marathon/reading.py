@@ -92,7 +92,12 @@ def updated_app(current: App, update: Json) -> App:
     Raises:
         InvalidJsonError, InvalidObjectError: as `read_app`.
     """
-    base = as_json(current)
+    # These two alone are cleared by being left out.
+    base = {
+        key: value
+        for key, value in as_json(current).items()
+        if key not in {"resourceLimits", "executorResources"}
+    }
     given = modernised({**update, "id": update.get("id", current.id)})
     merged = {**base, **given}
     networks = merged.get("networks")

@@ -34,6 +34,7 @@ def broken(app: App) -> Details:
     for index, check in enumerate(app.health_checks):
         for problem in _health_check_problems(check, len(app.service_ports())):
             refuse(f"/healthChecks({index})", problem)
+    _health_checks(app, refuse)
     _strategies(app, refuse)
     _scheduling(app, refuse)
     return details
@@ -133,6 +134,20 @@ def _health_check_problems(check: HealthCheck, ports: int) -> Iterable[str]:
         yield "Health check port indices must address an element of the ports array or container port mappings."
 
 
+def _health_checks(app: App, refuse: _Refuse) -> None:
+    beside_the_task = [each for each in app.health_checks if each.protocol.startswith("MESOS_")]
+    if len(beside_the_task) > 1:
+        refuse("/healthChecks", "AppDefinition can contain at most one Mesos health check")
+    for index, check in enumerate(app.health_checks):
+        in_docker = app.container is not None and app.container.type == "DOCKER"
+        if check.ip_protocol == "IPv6" and not (in_docker and check in beside_the_task):
+            refuse(
+                f"/healthChecks({index})/ipProtocol", "IPv6 is for MESOS_ checks of Docker containers only"
+            )
+    if app.check is not None:
+        refuse("/check", "checks are not emulated: leave it out")
+
+
 def _strategies(app: App, refuse: _Refuse) -> None:
     strategy = app.unreachable_strategy
     if isinstance(strategy, UnreachableStrategy) and (
@@ -159,6 +174,13 @@ def _scheduling(app: App, refuse: _Refuse) -> None:
         refuse("/gpus", "gpus are not supported with the Docker containerizer")
     if app.secrets or any(isinstance(value, dict) for value in app.env.values()):
         refuse("/secrets", "Feature secrets is not enabled. Enable with --enable_features secrets")
+    limits = app.resource_limits
+    for name, least, limit in (
+        ("cpus", app.cpus, limits and limits.cpus),
+        ("mem", app.mem, limits and limits.mem),
+    ):
+        if isinstance(limit, float) and limit < least:
+            refuse(f"/resourceLimits/{name}", f"must be at least the {name} that the app asks for, {least:g}")
     strangers = [role for role in app.accepted_resource_roles if role not in {"*", app.role}]
     if strangers:
         refuse("/acceptedResourceRoles", f"{', '.join(strangers)}: only * and the app's own role are allowed")

@@ -5,20 +5,21 @@ Everything runs on one event loop and between two awaits the state is consistent
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from local.mesos.agent.agent import Agent
-from local.mesos.agent.task_info import StatusUpdate, TaskState
+from local.mesos.agent.task_info import StatusUpdate, TaskInfo, TaskState
 from local.mesos.marathon import ids
 from local.mesos.marathon.backoff import RateLimiter
-from local.mesos.marathon.definition import UnreachableStrategy
 from local.mesos.marathon.events import EventBus
 from local.mesos.marathon.offers import (
     Match,
     OfferStatistics,
     Refusal,
     Remaining,
+    UnusedOffer,
     placed_fields,
     remaining_on,
     try_offer,
@@ -33,7 +34,9 @@ _log = logging.getLogger(__name__)
 _DELAYING = frozenset(
     {TaskState.FAILED, TaskState.ERROR, TaskState.DROPPED, TaskState.GONE, TaskState.FINISHED}
 )
-_STORED_FAILURES = frozenset({TaskState.FAILED, TaskState.ERROR, TaskState.DROPPED, TaskState.GONE})
+_STORED_FAILURES = frozenset(
+    {TaskState.FAILED, TaskState.ERROR, TaskState.DROPPED, TaskState.GONE, TaskState.GONE_BY_OPERATOR}
+)
 _ADVANCES = frozenset({TaskState.STAGING, TaskState.STARTING, TaskState.RUNNING})
 #: ``--task_launch_timeout``
 LAUNCH_TIMEOUT = timedelta(minutes=5)
@@ -52,9 +55,14 @@ class Scheduler:
         self.state = state
         self.events = events
         self.agents: dict[str, Agent] = {}
-        self.limiter = RateLimiter()
+        self.limiter = RateLimiter(time.time)
         self.statistics: dict[str, OfferStatistics] = {}
-        self._timers: set[asyncio.TimerHandle] = set()
+        #: Agents that are known and not heard of: lost by order, or (None) not yet back since the server started.
+        self.silent: dict[str, Agent | None] = {}
+        self.held: dict[str, list[StatusUpdate]] = {}
+        #: Whether an agent may be offered, and an agent's update as the master passes it on; `agents` sets both.
+        self.is_offering: Callable[[str], bool] = lambda _: True
+        self.as_told_by_master: Callable[[StatusUpdate, str], StatusUpdate] = lambda update, _: update
 
     # Instances
 
@@ -69,20 +77,23 @@ class Scheduler:
 
     def decommission(self, instances: Iterable[Instance], *, grace_s: float | None = None) -> None:
         """Let instances end for good; each is forgotten when its task's end is known."""
-        for instance in list(instances):
-            instance.goal = Goal.DECOMMISSIONED
-            if instance.task is None or instance.is_unreachable:
-                self._expunge(instance)
-            else:
-                self._kill_task(instance.task, grace_s)
+        with self.state.changed.together():
+            for instance in list(instances):
+                instance.goal = Goal.DECOMMISSIONED
+                self.state.changed.notify()
+                if instance.task is None or instance.is_unreachable:
+                    self.expunge(instance)
+                else:
+                    self._kill_task(instance.task, grace_s)
 
     def kill(self, instance: Instance, *, wipe: bool = False) -> None:
         """End an instance's task; the instance is launched again, or replaced by a fresh one when wiped."""
         if wipe:
             current = self.state.find(instance.app_id)
-            if instance.goal is Goal.RUNNING and current is not None:
-                self.schedule(current, 1)
-            self.decommission([instance])
+            with self.state.changed.together():
+                if instance.goal is Goal.RUNNING and current is not None:
+                    self.schedule(current, 1)
+                self.decommission([instance])
         elif instance.task is not None:
             self._kill_task(instance.task, None)
 
@@ -99,11 +110,13 @@ class Scheduler:
         self._kill_task(instance.task, None)
 
     def _kill_task(self, task: Task, grace_s: float | None) -> None:
+        if task.agent_id in self.silent:
+            return  # told to it as soon as it is back
         agent = self.agents.get(task.agent_id)
         if agent is None or not agent.kill(task.id, grace_s):
             self.report(StatusUpdate(task.id, TaskState.GONE, "the agent does not know the task"))
 
-    def _expunge(self, instance: Instance) -> None:
+    def expunge(self, instance: Instance) -> None:
         self.state.instances.pop(instance.id, None)
         instance.task = None
         self.state.changed.notify()
@@ -115,12 +128,22 @@ class Scheduler:
         instance = self.state.by_task(update.task_id)
         if instance is None or instance.task is None or instance.task.state is update.state:
             return
-        task, app = instance.task, instance.run_spec.app
-        if task.state is TaskState.UNREACHABLE:
+        if (
+            instance.task.agent_id in self.silent
+        ):  # nobody hears it; a silent agent keeps its word until it is back
+            self.held.setdefault(instance.task.agent_id, []).append(update)
+            return
+        if instance.is_unreachable and instance.task.agent_id not in self.agents:
             return  # its machine is gone, and a machine that is gone reports nothing
+        with self.state.changed.together():
+            self.take(instance, instance.task, update)
+
+    def take(self, instance: Instance, task: Task, update: StatusUpdate) -> None:
+        app = instance.run_spec.app
+        update = self.as_told_by_master(update, task.agent_id)
         task.state = update.state
         if update.state is TaskState.RUNNING:
-            task.started_at = now()
+            task.started_at = task.started_at or now()
         self._tell(instance, task, update)
         if update.state in _ADVANCES:
             self.limiter.advanced(app, instance.run_spec.last_config_change_at)
@@ -136,8 +159,8 @@ class Scheduler:
         self.events.publish(
             "status_update_event",
             slaveId=task.agent_id, taskId=task.id, taskStatus=str(update.state), message=update.message,
-            appId=instance.app_id, host=task.host, ipAddresses=[], ports=task.ports,
-            version=instance.run_spec.version,
+            appId=instance.app_id, host=task.host, ports=task.ports, version=instance.run_spec.version,
+            ipAddresses=[{"ipAddress": task.host, "protocol": "IPv4"}],
         )  # fmt: skip
         self._instance_changed(instance)
 
@@ -154,9 +177,11 @@ class Scheduler:
         if update.state in _STORED_FAILURES:
             self._store_failure(instance, task, update.state, update.message)
         if instance.goal is Goal.DECOMMISSIONED:
-            self._expunge(instance)
+            self.expunge(instance)
             return
-        if update.state in _DELAYING:
+        if update.reason == "REASON_SLAVE_DRAINING":  # since 1.9
+            self.limiter.clear(instance.app_id)
+        elif update.state in _DELAYING:
             seconds = self.limiter.failed(instance.run_spec.app, instance.run_spec.last_config_change_at)
             _log.info("app %s launched again in %.1f s", instance.app_id, seconds)
         instance.task = None
@@ -178,57 +203,13 @@ class Scheduler:
 
     # Agents
 
-    def add_agent(self, agent: Agent) -> None:
-        self.agents[agent.id] = agent
-        machine = agent.machine
-        _log.info("agent %s %s: %g cpus, %g MB", machine.name, machine.host, machine.cpus, machine.mem_mb)
+    def forget_agent(self, agent_id: str) -> Agent | None:
+        """The agent is gone for good, and its id never comes back; the agent where it was there."""
+        self.state.agents.pop(agent_id, None)
+        self.held.pop(agent_id, None)
+        silent = self.silent.pop(agent_id, None)
         self.state.changed.notify()
-
-    async def remove_agent(self, agent: Agent, why: str, grace_s: float) -> None:
-        """The machine is gone: its tasks are unreachable at once, replaced as their strategy says, and ended.
-
-        A real master notices after 75 s; here the end of the machine is known when it happens.
-        """
-        if self.agents.pop(agent.id, None) is None:
-            return
-        _log.warning("agent %s lost: %s", agent.machine.name, why)
-        for instance, task in list(self.state.tasks()):
-            if task.agent_id == agent.id:
-                self._lost(instance, task, f"Agent {agent.machine.name} is gone: {why}")
-        await agent.shut_down(grace_s)
-        agent.drop_cache()
-
-    def _lost(self, instance: Instance, task: Task, message: str) -> None:
-        self.report(StatusUpdate(task.id, TaskState.UNREACHABLE, message, "REASON_SLAVE_REMOVED"))
-        strategy = instance.run_spec.app.unreachable_strategy
-        if instance.goal is Goal.DECOMMISSIONED:
-            self._expunge(instance)
-        elif isinstance(strategy, UnreachableStrategy):
-            self._later(strategy.inactive_after_seconds, lambda: self._replace(instance))
-
-    def _replace(self, instance: Instance) -> None:
-        """An inactive instance is replaced; it stays known until it is expunged (UnreachableStrategy)."""
-        if self.state.instances.get(instance.id) is not instance or instance.goal is not Goal.RUNNING:
-            return
-        current = self.state.find(instance.app_id)
-        instance.goal = Goal.DECOMMISSIONED
-        if current is not None:
-            self.schedule(current if current.app.instances else instance.run_spec, 1)
-        strategy: UnreachableStrategy = instance.run_spec.app.unreachable_strategy
-        wait = strategy.expunge_after_seconds - strategy.inactive_after_seconds
-        self._later(wait, lambda: self._expunge(instance))
-
-    def _later(self, seconds: float, act: Callable[[], None]) -> None:
-        if seconds <= 0:
-            act()
-            return
-
-        def run() -> None:
-            self._timers.discard(handle)
-            act()
-
-        handle = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(handle)
+        return self.agents.pop(agent_id, None) or silent
 
     # Launching
 
@@ -246,7 +227,8 @@ class Scheduler:
             del self.statistics[app_id]
         if not waiting:
             return
-        left = {agent.id: remaining_on(agent, self.state) for agent in self.agents.values()}
+        offering = [agent for agent in self.agents.values() if self.is_offering(agent.id)]
+        left = {agent.id: remaining_on(agent, self.state) for agent in offering}
         stuck: set[tuple[str, str]] = set()
         for instance in waiting:
             key = (instance.app_id, instance.run_spec.version)
@@ -264,7 +246,8 @@ class Scheduler:
         statistics.last_declined.clear()
         placed = placed_fields(self.state.active(instance.app_id), self.agents)
         # The agent with the largest free share first: tasks spread, and one lost machine takes few.
-        ranked = sorted(self.agents.values(), key=lambda a: -left[a.id].cpus / a.machine.cpus)
+        offering = [self.agents[agent_id] for agent_id in left]
+        ranked = sorted(offering, key=lambda a: -left[a.id].cpus / a.machine.cpus)
         for agent in ranked:
             answer = try_offer(instance.run_spec.app, agent, left[agent.id], placed)
             statistics.processed += 1
@@ -273,6 +256,9 @@ class Scheduler:
                 statistics.last_declined[answer.reason] += 1
                 statistics.unused += 1
                 statistics.last_unused_at = now()
+                statistics.unused_offers[agent.id] = UnusedOffer(
+                    agent, left[agent.id].copy(), answer.reason, now()
+                )
                 continue
             statistics.last_used_at = now()
             left[agent.id].take(instance.run_spec.app, answer.ports)
@@ -292,7 +278,7 @@ class Scheduler:
         )  # fmt: skip
         _log.info("task %s TASK_STAGING on %s", task_id, machine.name)
         self._instance_changed(instance)
-        match.agent.launch(task_info(instance.run_spec, task_id, machine.host, match.ports), self.report)
+        match.agent.launch(info_of(instance, instance.task), self.report)
         self.state.changed.notify()
 
     def _next_due(self) -> float:
@@ -307,7 +293,9 @@ class Scheduler:
                 self.kill(instance)
 
     async def shut_down(self, grace_s: float) -> None:
-        """End every task on every agent; nothing is launched again."""
-        for handle in self._timers:
-            handle.cancel()
+        """End every task on every agent that is heard; nothing is launched again."""
         await asyncio.gather(*(agent.shut_down(grace_s) for agent in self.agents.values()))
+
+
+def info_of(instance: Instance, task: Task) -> TaskInfo:
+    return task_info(instance.run_spec, task.id, task.host, task.ports)

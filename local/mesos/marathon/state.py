@@ -4,7 +4,8 @@ Nothing here acts: `scheduler` moves instances, `groups` moves apps, `deployment
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -136,13 +137,56 @@ class TaskFailure:
     slave_id: str | None
 
 
+@dataclass(frozen=True)
+class KnownAgent:
+    """An agent that has registered and is not gone for good, whether it is there or silent.
+
+    Attributes:
+        id: under which it comes back.
+        name, attributes: of its machine, by which it is known again.
+        host: a loopback address that its tasks were told.
+        ports: first and last of those its tasks may have.
+    """
+
+    id: str
+    name: str
+    attributes: Mapping[str, str]
+    host: str
+    ports: tuple[int, int]
+
+
 class Pulse:
-    """Wakes everyone who waits for any change; what changed they read from the state."""
+    """Wakes everyone who waits for any change; what changed they read from the state.
+
+    Attributes:
+        keep: called before anybody wakes. All that a change causes (answers, events, launches, kills) happens in a
+            later turn of the event loop than the change itself, and so after it was kept.
+    """
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
+        self._depth = 0
+        self._due = False
+        self.keep: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Make what happens in the block one change. No ``await`` may stand in it."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._due and not self._depth:
+                self.notify()
 
     def notify(self) -> None:
+        """Something has changed; every change ends with this, in the same turn of the event loop."""
+        if self._depth:
+            self._due = True
+            return
+        self._due = False
+        self.keep()
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():
@@ -158,12 +202,17 @@ class Pulse:
 
 @dataclass
 class State:
-    """Apps with their versions (newest last), instances, and the last failure of each app."""
+    """Apps with their versions (newest last), instances, the last failure of each app, and agents by id.
+
+    ``agents_ever`` counts all that ever registered: no id is given twice.
+    """
 
     versions: dict[str, list[AppVersion]] = field(default_factory=dict[str, list[AppVersion]])
     instances: dict[str, Instance] = field(default_factory=dict[str, Instance])
     last_failures: dict[str, TaskFailure] = field(default_factory=dict[str, TaskFailure])
     groups: set[str] = field(default_factory=lambda: {"/"})
+    agents: dict[str, KnownAgent] = field(default_factory=dict[str, KnownAgent])
+    agents_ever: int = 0
     changed: Pulse = field(default_factory=Pulse)
 
     #: ``--zk_max_versions``

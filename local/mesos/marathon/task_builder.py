@@ -2,7 +2,7 @@
 
 import re
 
-from local.mesos.agent.task_info import TaskInfo, Uri, VolumeMount
+from local.mesos.agent.task_info import PublishedPort, TaskInfo, Uri, VolumeMount
 from local.mesos.marathon.definition import App
 from local.mesos.marathon.state import AppVersion
 
@@ -29,10 +29,31 @@ def task_info(run_spec: AppVersion, task_id: str, host: str, ports: list[int]) -
             for each in (container.volumes if container else [])
         ),
         parameters=tuple((each.key, each.value) for each in (docker.parameters if docker else [])),
+        privileged=bool(docker and docker.privileged),
+        force_pull=bool(docker and docker.force_pull_image),
+        network=_network(app),
+        ports=_published(app, host, ports),
         grace_s=app.task_kill_grace_period_seconds,
         role=app.role,
         cpus=app.cpus,
         mem_mb=app.mem,
+    )
+
+
+def _network(app: App) -> str:
+    if app.on_host_network:
+        return "host"
+    return app.networks[0].name or "bridge"
+
+
+def _published(app: App, host: str, ports: list[int]) -> tuple[PublishedPort, ...]:
+    if app.on_host_network:
+        return ()
+    mappings = (app.container and app.container.port_mappings) or []
+    return tuple(
+        PublishedPort(host, port, mapping.container_port or port, protocol)
+        for mapping, port in zip(mappings, ports, strict=True)
+        for protocol in mapping.protocol.split(",")
     )
 
 

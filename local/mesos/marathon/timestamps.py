@@ -41,10 +41,14 @@ def canonical(text: str) -> str:
 
 
 class VersionClock:
-    """Gives every change of the app tree a version of its own, later than all before."""
+    """Gives every change of the app tree a version of its own, later than all before.
 
-    def __init__(self) -> None:
-        self._last = datetime.fromtimestamp(0, UTC)
+    Args:
+        after: the latest version given by an earlier clock, None for none.
+    """
+
+    def __init__(self, after: str | None = None) -> None:
+        self._last = datetime.fromisoformat(after) if after else datetime.fromtimestamp(0, UTC)
 
     def next(self) -> str:
         self._last = max(now(), self._last + timedelta(milliseconds=1))

@@ -4,14 +4,15 @@ A key too many breaks clients that hand every key to a constructor, the PyPI pac
 """
 
 from collections.abc import Collection
+from statistics import fmean, median
 
 from local.mesos.agent.task_info import TaskState
 from local.mesos.marathon.definition import Json, as_json
 from local.mesos.marathon.deployments import Deployments
-from local.mesos.marathon.offers import REASONS, OfferStatistics
+from local.mesos.marathon.offers import REASONS, OfferStatistics, UnusedOffer
 from local.mesos.marathon.scheduler import Scheduler
 from local.mesos.marathon.state import AppVersion, Health, Instance, State, TaskFailure
-from local.mesos.marathon.timestamps import text_of
+from local.mesos.marathon.timestamps import now, text_of
 
 _PREFIXES = ("group.apps.", "apps.", "app.")
 
@@ -47,6 +48,8 @@ def app_json(stored: AppVersion, scheduler: Scheduler, deployments: Deployments,
         document["deployments"] = [{"id": each} for each in deployments.holding(app_id)]
     if "tasks" in embed:
         document["tasks"] = [task_json(each, state) for each in state.of_app(app_id) if each.task]
+    if embed & {"taskStats", "tasksStats"}:
+        document["tasksStats"] = stats(stored, state.of_app(app_id))
     if "readiness" in embed:
         document["readinessCheckResults"] = []
     failure = state.last_failures.get(app_id)
@@ -67,6 +70,34 @@ def counts(instances: Collection[Instance]) -> Json:
         "tasksHealthy": healthy,
         "tasksUnhealthy": len(with_results) - healthy,
     }
+
+
+def stats(stored: AppVersion, instances: Collection[Instance]) -> Json:
+    """How the tasks of an app fare, by how old their definition is; a group without tasks is left out (TaskStats)."""
+    latest = [
+        each for each in instances if each.run_spec.last_config_change_at == stored.last_config_change_at
+    ]
+    groups = {
+        "startedAfterLastScaling": [
+            each for each in instances if each.run_spec.version >= stored.last_scaling_at
+        ],
+        "withLatestConfig": latest,
+        "withOutdatedConfig": [each for each in instances if each not in latest],
+        "totalSummary": list(instances),
+    }
+    with_tasks = {name: [each for each in group if each.task] for name, group in groups.items()}
+    return {name: {"stats": _stats(group)} for name, group in with_tasks.items() if group}
+
+
+def _stats(instances: Collection[Instance]) -> Json:
+    seconds = sorted((now() - each.task.started_at).total_seconds() for each in instances
+                     if each.task and each.task.started_at)  # fmt: skip
+    document: Json = {
+        "counts": {name.removeprefix("tasks").lower(): count for name, count in counts(instances).items()}
+    }
+    if seconds:
+        document["lifeTime"] = {"averageSeconds": fmean(seconds), "medianSeconds": median(seconds)}
+    return document
 
 
 def task_json(instance: Instance, state: State, *, service_ports: bool = False) -> Json:
@@ -148,9 +179,39 @@ def queue_json(scheduler: Scheduler, *, last_unused_offers: bool = False) -> lis
             "app": app_version_json(first.run_spec),
         }
         if last_unused_offers:
-            item["lastUnusedOffers"] = []
+            seen = scheduler.statistics.get(app_id)
+            item["lastUnusedOffers"] = [_unused(each) for each in seen.unused_offers.values()] if seen else []
         items.append(item)
     return items
+
+
+def _unused(unused: UnusedOffer) -> Json:
+    machine, left = unused.agent.machine, unused.left
+    scalars = {"cpus": left.cpus, "mem": left.mem, "disk": left.disk}
+    return {
+        "offer": {
+            "id": f"{unused.agent.id}-O",
+            "hostname": machine.host,
+            "agentId": unused.agent.id,
+            "resources": [
+                *({"name": name, "role": "*", "scalar": round(value, 3)} for name, value in scalars.items()),
+                {"name": "ports", "role": "*", "ranges": _ranges(left.ports)},
+            ],
+            "attributes": [{"name": name, "text": value} for name, value in machine.attributes.items()],
+        },
+        "reason": [unused.reason],
+        "timestamp": text_of(unused.at),
+    }
+
+
+def _ranges(ports: Collection[int]) -> list[Json]:
+    ranges: list[Json] = []
+    for port in sorted(ports):
+        if ranges and ranges[-1]["end"] == port - 1:
+            ranges[-1]["end"] = port
+        else:
+            ranges.append({"begin": port, "end": port})
+    return ranges
 
 
 def _offers_json(statistics: OfferStatistics) -> Json:

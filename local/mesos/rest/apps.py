@@ -12,7 +12,7 @@ from local.mesos.marathon.reading import read_app, updated_app
 from local.mesos.marathon.scheduler import Scheduler
 from local.mesos.marathon.state import AppVersion, Instance
 from local.mesos.marathon.timestamps import canonical
-from local.mesos.rest.exchange import deployed, flag, read_list, read_object, scale_and_wipe, takes_json
+from local.mesos.rest.exchange import deployed, flag, read_list, read_object, scale_and_wipe
 from local.mesos.rest.label_selector import matches
 
 _COUNTS = {"counts", "deployments"}
@@ -30,8 +30,6 @@ class Apps:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 - one a call
         """Find the call that a path means; ids hold slashes, so a table of routes cannot."""
-        if not takes_json(request):
-            raise MarathonError("Not Acceptable", status=406)
         segments = [each for each in request.match_info["tail"].split("/") if each]
         method = request.method
         if not segments:
@@ -170,7 +168,10 @@ class Apps:
             apps.append(
                 updated_app(before.app, document) if before and partial else read_app(document, app_id=app_id)
             )
-        return deployed(self._manager.put(apps, force=flag(request, "force", False)))
+        plan = self._manager.put(apps, force=flag(request, "force", False))
+        for app in apps:
+            self._posted(request, app)
+        return deployed(plan)
 
     def _restart(self, request: web.Request, app_id: str) -> web.Response:
         return deployed(self._manager.restart(app_id, force=flag(request, "force", False)))

@@ -1,9 +1,8 @@
-"""Deployments, tasks, queue and groups (DeploymentsResource, TasksResource, QueueResource, GroupsResource)."""
+"""Deployments, tasks and queue (DeploymentsResource, TasksResource, QueueResource of Marathon 1.11)."""
 
 from aiohttp import web
 
 from local.mesos.marathon import ids, views
-from local.mesos.marathon.definition import Json
 from local.mesos.marathon.deployments import deployment_json
 from local.mesos.marathon.errors import BadRequestError, InvalidJsonError, NotFoundError
 from local.mesos.marathon.manager import Manager
@@ -12,7 +11,6 @@ from local.mesos.rest.apps import kill
 from local.mesos.rest.exchange import deployed, flag, read_object
 
 _SHOWN_STATES = {"running": {"TASK_RUNNING"}, "staging": {"TASK_STAGING", "TASK_STARTING"}}
-_GROUP_EMBEDS = {"group.groups", "group.apps", "group.pods"}
 
 
 class Cluster:
@@ -74,52 +72,3 @@ class Cluster:
         self._scheduler.limiter.clear(app_id)
         self._state.changed.notify()
         return web.Response(status=204)
-
-    # Groups
-
-    async def groups(self, request: web.Request) -> web.Response:
-        segments = [each for each in request.match_info["tail"].split("/") if each]
-        embed = set(request.query.getall("embed", [])) or _GROUP_EMBEDS
-        if segments and segments[-1] == "apps":
-            group_id = self._group_id(segments[:-1])
-            below = [each for app_id, each in self._state.apps().items() if ids.is_below(app_id, group_id)]
-            return web.json_response([views.app_version_json(each) for each in below])
-        if segments and segments[-1] == "versions":
-            return web.json_response([self._version_of(self._group_id(segments[:-1]))])
-        return web.json_response(self._group(self._group_id(segments), embed))
-
-    def _group_id(self, segments: list[str]) -> str:
-        group_id = ids.canonical("/".join(segments))
-        if group_id not in self._state.groups:
-            raise NotFoundError(f"Group '{group_id}' does not exist")
-        return group_id
-
-    def _version_of(self, group_id: str) -> str:
-        versions = [
-            each.version for app_id, each in self._state.apps().items() if ids.is_below(app_id, group_id)
-        ]
-        return max(versions, default="1970-01-01T00:00:00.000Z")
-
-    def _group(self, group_id: str, embed: set[str]) -> Json:
-        document: Json = {
-            "id": group_id,
-            "dependencies": [],
-            "version": self._version_of(group_id),
-            "enforceRole": False,
-        }
-        if "group.apps" in embed:
-            app_embeds = {each for each in embed if each.startswith("group.apps.")}
-            document["apps"] = [
-                views.app_json(stored, self._scheduler, self._deployments, views.embedded(app_embeds))
-                for app_id, stored in self._state.apps().items()
-                if ids.parents(app_id)[0] == group_id
-            ]
-        if "group.groups" in embed:
-            document["groups"] = [
-                self._group(each, embed)
-                for each in sorted(self._state.groups - {"/"})
-                if ids.parents(each)[0] == group_id
-            ]
-        if "group.pods" in embed:
-            document["pods"] = []
-        return document

@@ -58,22 +58,27 @@ def asking_for(credentials: Credentials) -> Middleware:
 
     @web.middleware
     async def asking(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if hmac.compare_digest(_sent(request), expected):
+        if hmac.compare_digest(sent(request), expected):
             return await handler(request)
-        return web.Response(
-            status=401,
-            text=_BODY,
-            content_type="text/html",
-            headers={
-                "WWW-Authenticate": f'Basic realm="{REALM}"',
-                "Cache-Control": "must-revalidate,no-cache,no-store",
-            },
-        )
+        return refusal()
 
     return asking
 
 
-def _sent(request: web.Request) -> bytes:
+def refusal() -> web.Response:
+    """Jetty's answer to somebody it does not know."""
+    return web.Response(
+        status=401,
+        text=_BODY,
+        content_type="text/html",
+        headers={
+            "WWW-Authenticate": f'Basic realm="{REALM}"',
+            "Cache-Control": "must-revalidate,no-cache,no-store",
+        },
+    )
+
+
+def sent(request: web.Request) -> bytes:
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return b""

@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+EVENTS = "/v2/events"
 _HEADERS = {
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "Pragma": "no-cache",
@@ -79,7 +80,7 @@ def deployed(plan: Plan, *, status: int = 200, body: Json | None = None) -> web.
     )
 
 
-def takes_json(request: web.Request) -> bool:
+def _takes_json(request: web.Request) -> bool:
     accepted = request.headers.get("Accept", "*/*")
     kinds = {each.split(";")[0].strip().lower() for each in accepted.split(",")}
     return bool(kinds & {"*/*", "application/*", "application/json"})
@@ -89,6 +90,8 @@ def takes_json(request: web.Request) -> bool:
 async def marathon_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Errors as Marathon words them, and the headers it puts on everything."""
     try:
+        if request.path.startswith("/v2/") and request.path != EVENTS and not _takes_json(request):
+            raise MarathonError("Not Acceptable", status=406)
         response = await handler(request)
     except MarathonError as error:
         response = web.json_response(error.body(), status=error.status)

@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from local.mesos.faults import Faults
 from local.mesos.marathon.errors import MarathonError
 from local.mesos.marathon.manager import Manager
 from local.mesos.rest.apps import Apps
 from local.mesos.rest.cluster import Cluster
 from local.mesos.rest.credentials import Credentials, asking_for
 from local.mesos.rest.exchange import LEADER, marathon_answers
+from local.mesos.rest.faulty import FAULTS, with_faults
+from local.mesos.rest.groups import Groups
+from local.mesos.rest.loopback_only import loopback_only
 from local.mesos.rest.system import System
 
 LOOPBACK = "127.0.0.1"
@@ -28,7 +32,10 @@ async def _no_route(_: web.Request) -> web.StreamResponse:
 
 
 def web_application(
-    manager: Manager, framework_id: str, credentials: Credentials | None = None
+    manager: Manager,
+    framework_id: str,
+    credentials: Credentials | None = None,
+    faults: Faults | None = None,
 ) -> web.Application:
     """All of Marathon's endpoints that are emulated; anything else is answered 500 ``URI not found``.
 
@@ -36,11 +43,17 @@ def web_application(
         manager: what the endpoints speak to.
         framework_id: id under which tasks run.
         credentials: what every request must carry; None asks for nothing.
+        faults: what shall go wrong; None for nothing.
     """
+    faults = faults or Faults()
     apps, cluster = Apps(manager), Cluster(manager)
     system = System(manager.scheduler, manager.deployments, framework_id)
     doors = [] if credentials is None else [asking_for(credentials)]
-    application = web.Application(middlewares=[*doors, marathon_answers], client_max_size=_LARGEST_BODY)
+    application = web.Application(
+        middlewares=[loopback_only, *doors, marathon_answers, with_faults(faults, manager.scheduler.events)],
+        client_max_size=_LARGEST_BODY,
+    )
+    application[FAULTS] = faults
     router = application.router
     router.add_route("*", r"/v2/apps{tail:(/.*)?}", apps.handle)
     for path in ("/v2/deployments", "/v2/deployments/"):
@@ -52,31 +65,34 @@ def web_application(
     for path in ("/v2/queue", "/v2/queue/"):
         router.add_get(path, cluster.queue)
     router.add_delete("/v2/queue/{id:.+}/delay", cluster.reset_delay)
-    router.add_get(r"/v2/groups{tail:(/.*)?}", cluster.groups)
+    router.add_route("*", r"/v2/groups{tail:(/.*)?}", Groups(manager).handle)
     router.add_get("/v2/info", system.info)
     router.add_get("/v2/leader", system.leader)
+    router.add_delete("/v2/leader", system.abdicate)
     router.add_get("/v2/events", system.events)
     router.add_get("/ping", system.ping)
     router.add_get("/metrics", system.metrics)
+    router.add_get("/", system.front)
+    router.add_get("/ui/", system.ui)
     router.add_route("*", "/{tail:.*}", _no_route)
     return application
 
 
 @asynccontextmanager
-async def listening(application: web.Application, port: int) -> AsyncGenerator[int]:
-    """Serve on loopback; gives the port, chosen by the system where 0 is asked for.
+async def listening(application: web.Application, port: int, host: str = LOOPBACK) -> AsyncGenerator[int]:
+    """Serve on an address of loopback; gives the port, chosen by the system where 0 is asked for.
 
     Raises:
         PortError: the port cannot be had.
     """
     try:
-        server = socket.create_server((LOOPBACK, port))
+        server = socket.create_server((host, port))
     except OSError as error:
         raise PortError(
-            f"cannot listen on {LOOPBACK}:{port}: {os.strerror(error.errno or 0)}; choose another port"
+            f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another port"
         ) from error
     bound: int = server.getsockname()[1]
-    application[LEADER] = f"{LOOPBACK}:{bound}"
+    application[LEADER] = f"{host}:{bound}"
     # Access lines would drown the state changes that the log is for.
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     with server:

@@ -2,17 +2,29 @@
 
 import asyncio
 import json
+import logging
 
 from aiohttp import web
 
+from local.mesos.faults import Fault
 from local.mesos.marathon.deployments import Deployments
 from local.mesos.marathon.errors import MarathonError
 from local.mesos.marathon.events import EventBus
 from local.mesos.marathon.scheduler import Scheduler
 from local.mesos.rest.exchange import add_headers, leader_of
+from local.mesos.rest.faulty import FAULTS
+
+_log = logging.getLogger(__name__)
 
 VERSION = "1.11.24"
 _HEARTBEAT_S = 10.0
+_ELECTION_S = 1.0
+
+
+class _EndlessResponse(web.StreamResponse):
+    """A body without length that ends with its connection: Jetty's EventSourceServlet does not chunk."""
+
+    _length_check = False
 
 
 class System:
@@ -36,6 +48,18 @@ class System:
 
     async def leader(self, request: web.Request) -> web.Response:
         return web.json_response({"leader": leader_of(request)})
+
+    async def abdicate(self, request: web.Request) -> web.Response:
+        """Leadership is given up; the only Marathon there is is elected anew a moment later."""
+        request.app[FAULTS].order(Fault("lost-leader", seconds=_ELECTION_S))
+        return web.json_response({"message": "Leadership abdicated"})
+
+    async def front(self, _: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "/ui/"})
+
+    async def ui(self, _: web.Request) -> web.Response:
+        page = "<!DOCTYPE html><title>Marathon</title><p>There is no user interface here; the API is below /v2.</p>\n"
+        return web.Response(text=page, content_type="text/html")
 
     async def info(self, request: web.Request) -> web.Response:
         leader = leader_of(request)
@@ -92,14 +116,17 @@ class System:
         """Server-sent events until either side ends it; nothing is replayed."""
         if request.headers.get("Accept") != "text/event-stream":
             raise MarathonError("Accept: text/event-stream is needed", status=405)
-        response = web.StreamResponse(
+        response = _EndlessResponse(
             headers={"Content-Type": "text/event-stream;charset=utf-8", "Connection": "close"}
         )
+        response.force_close()
         add_headers(request, response)
         types = frozenset(request.query.getall("event_type", []))
+        faults = request.app[FAULTS]
+        dropped, sent = faults.find("dropped-events"), 0
         with self._events.subscription(request.remote or "", types) as subscription:
             await response.prepare(request)
-            while True:
+            while dropped is None or sent < (dropped.count or 0):
                 try:
                     event = await asyncio.wait_for(subscription.queue.get(), _HEARTBEAT_S)
                 except TimeoutError:
@@ -109,3 +136,6 @@ class System:
                     return response
                 data = json.dumps(event, separators=(",", ":"))
                 await response.write(f"event: {event['eventType']}\r\ndata: {data}\r\n\r\n".encode())
+                sent += 1
+        _log.warning("fault %s: event stream of %s ended after %d events", dropped, request.remote, sent)
+        return response

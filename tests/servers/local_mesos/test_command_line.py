@@ -157,3 +157,20 @@ async def test_with_credentials_and_without_tasks_the_server_asks_and_starts_not
 async def test_a_file_of_credentials_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
     error = await _refused(*_arguments(tmp_path, "--http-credentials", str(tmp_path / "none.json")))
     assert error == f"--http-credentials {tmp_path}/none.json: No such file or directory\n"
+
+
+async def test_a_fault_that_is_none_and_a_credential_that_is_none_are_one_clear_line(tmp_path: Path) -> None:
+    error = await _refused(*_arguments(tmp_path, "--fault", "locked=2", "--fault", "lockd"))
+    assert error.startswith("--fault 'lockd' is no fault; NAME[=VALUE][@APP] with one of disk-full, ")
+    error = await _refused(*_arguments(tmp_path, "--mesos-credential", str(tmp_path / "none.json")))
+    assert error == f"--mesos-credential {tmp_path}/none.json: No such file or directory\n"
+
+
+async def test_a_fault_begins_and_ends_with_a_line_of_its_file(tmp_path: Path) -> None:
+    faults = tmp_path / "faults"
+    command = _arguments(tmp_path, "--fault-file", str(faults))
+    async with a_server(tmp_path, sys.executable, *command) as (_, url), aiohttp.ClientSession() as session:
+        for line, status in (("", 200), ("lost-leader=60s\n", 502), ("", 200)):
+            faults.write_text(line)
+            async with session.get(f"{url}/v2/apps") as response:
+                assert response.status == status
