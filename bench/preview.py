@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Generator
@@ -31,6 +29,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.checkout import copied
 from local.stack.layout import ROOT
 from local.stack.rehearsal import Rehearsal
 
@@ -153,21 +152,7 @@ def measure(rehearsal: Rehearsal, checkout: Path) -> Run:
 @contextmanager
 def with_apps(times: int) -> Generator[Path]:
     """A copy of the tracked files in which every app stands this many times under ids of its own."""
-    with tempfile.TemporaryDirectory(prefix="trawler-bench-") as folder:
-        checkout = Path(folder)
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        for name in filter(None, listed.stdout.split("\0")):
-            source, target = ROOT / name, checkout / name
-            if source.is_file() or source.is_symlink():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target, follow_symlinks=False)
+    with copied() as checkout:
         for path in sorted((checkout / "marathon_apps").glob("*.json")):
             for copy in range(2, times + 1):
                 manifest = json.loads(path.read_text())

@@ -145,12 +145,35 @@ def test_an_update_waits_for_its_environment_and_is_never_cut_off() -> None:
     assert up["environment"] == "${{ inputs.stack }}"
     assert up["needs"] == "preview"
     assert up["concurrency"] == {"group": "deploy-${{ inputs.stack }}", "cancel-in-progress": False}
-    assert workflow("deploy")["jobs"]["prod"]["needs"] == "dev"
+    assert "dev" in workflow("deploy")["jobs"]["prod"]["needs"]
 
 
 def test_only_an_update_takes_the_deploy_role() -> None:
     taking = {name for name, step in steps() if "AWS_DEPLOY_ROLE" in json.dumps(step.get("with", {}))}
     assert taking == {"deploy-stack.up"}
+
+
+def test_only_the_branch_of_the_image_sees_the_registry_s_password() -> None:
+    with_secrets = {name for name, job in jobs() if "secrets." in json.dumps(job)}
+    assert with_secrets == {"image.build"}
+    assert workflow("image")["on"]["push"] == {"branches": ["dockerbuild"]}
+    assert workflow("image")["jobs"]["build"]["environment"] == "image"
+    for name, step in steps():
+        if "docker login" in step.get("run", ""):
+            assert "--password-stdin" in step["run"], name
+
+
+def test_code_is_deployed_by_the_same_command_as_on_a_person_s_machine() -> None:
+    up = {s["name"]: s for s in workflow("deploy-stack")["jobs"]["up"]["steps"] if "name" in s}
+    assert up["Code"]["run"] == 'make deploy STACK="$STACK"'
+    assert (up["Code"]["if"], up["Code and platform"]["if"]) == (
+        "${{ !inputs.platform }}",
+        "${{ inputs.platform }}",
+    )
+    scope = workflow("deploy")["jobs"]["scope"]
+    assert "github.ref_name == github.event.repository.default_branch" in scope["if"]
+    for stack in ("dev", "prod"):
+        assert "scope" in workflow("deploy")["jobs"][stack]["needs"]
 
 
 def test_every_verb_and_script_that_a_workflow_runs_exists() -> None:
@@ -285,6 +308,40 @@ def test_without_drift_and_without_an_issue_nothing_is_written(runner: Path) -> 
     fake(runner, "bin/gh", "true")
     assert run(runner, "drift-issue", "prod", "out").returncode == 0
     assert calls(runner).count("\n") == 1
+
+
+def committed(runner: Path, path: str) -> str:
+    """The commit in which this file is new."""
+    (runner / path).parent.mkdir(parents=True, exist_ok=True)
+    (runner / path).write_text("new")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "add", path], cwd=runner, check=True, timeout=20)
+    subprocess.run([*git, "commit", "--quiet", "-m", path], cwd=runner, check=True, timeout=20)
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=runner, check=True, timeout=20, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def test_a_push_that_touches_code_alone_is_deployed_as_code_and_any_other_whole(runner: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=runner, check=True, timeout=20)
+    first = committed(runner, "infra/fleet.py")
+    second = committed(runner, "workers/crawler/fetch.py")
+    third = committed(runner, "infra/queues.py")
+    fourth = committed(runner, "marathon_apps/fetch.json")
+
+    def scope(asked: str, before: str, after: str) -> str:
+        done = run(runner, "deploy-scope", asked, before, after)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert scope("", first, second) == "platform=false\n"
+    assert scope("", third, fourth) == "platform=false\n"
+    assert scope("", second, third) == "platform=true\n"
+    assert scope("", first, fourth) == "platform=true\n"
+    assert scope("", "0" * 40, fourth) == "platform=true\n"
+    assert scope("", third, second) == "platform=true\n"
+    assert scope("false", first, fourth) == "platform=false\n"
 
 
 def test_a_tunnel_is_waited_for_and_its_failure_told(runner: Path) -> None:
