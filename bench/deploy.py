@@ -324,9 +324,9 @@ class Turns:
         began = time.monotonic()
         made = self.site.ops("image", config=self.site.tree / f"Pulumi.{STACK}.yaml")
         took = time.monotonic() - began
-        self.roads.image = made["reference"]
+        self.roads.image = made["image"]
         # An agent has neither the new image nor what it is made of.
-        docker("image", "rm", made["reference"])
+        docker("image", "rm", made["image"])
         source = self.roads.source()
         walk = self.roads.in_image(self.context)
         return {

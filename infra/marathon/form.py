@@ -124,7 +124,9 @@ def _place(document: Any, loc: tuple[str | int, ...], *, absent: bool) -> tuple[
     where, node = "", document
     for i, part in enumerate(loc):
         last = i == len(loc) - 1
-        below = dict(enumerate(node)) if isinstance(node, list) else node if isinstance(node, dict) else {}
+        below: dict[Any, Any] = (
+            dict(enumerate(node)) if isinstance(node, list) else node if isinstance(node, dict) else {}
+        )
         if part in below:
             node = below[part]
         elif not (last and absent):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
@@ -84,7 +84,7 @@ class Marathon:
     def __init__(self, settings: Settings, containerizer: Containerizer | None = None) -> None:
         self.settings = settings
         self.framework_id = f"{uuid4()}-0000"
-        self.containerizer: Containerizer = containerizer or _containerizer(settings)
+        self.containerizer, self._why = (containerizer, "") if containerizer else _containerizer(settings)
         self.scheduler = Scheduler(State(), EventBus())
         self.presence = Presence(self.scheduler)
         self.master = Agents(self.scheduler)
@@ -95,6 +95,7 @@ class Marathon:
             self._left = self._restored(self._store)
         latest = latest_version(self.scheduler.state, self._left)
         self.manager = Manager(self.scheduler, self.deployments, VersionClock(latest))
+        self._loops: list[asyncio.Task[None]] = []
         self._ending: set[asyncio.Task[None]] = set()
         self.fault_points = FaultPoints(settings.faults, self.scheduler)
         self.health = HealthChecks(
@@ -174,42 +175,39 @@ class Marathon:
             PortError: the port is taken.
             StoreError: another server works in the same folder.
         """
-        try:
-            lock = exclusive(self.settings.work_dir.resolve())
-            try:
-                async with self._running() as port:
-                    yield port
-            finally:
-                os.close(lock)
-        finally:
-            if self._store is not None:
-                self._store.close()
-
-    @asynccontextmanager
-    async def _running(self) -> AsyncGenerator[int]:
         application = web_application(
             self.manager, self.framework_id, self.settings.credentials, self.settings.faults
         )
-        async with listening(application, self.settings.port) as port:
+        async with AsyncExitStack() as stack:
+            if self._store is not None:
+                stack.callback(self._store.close)
+            port = await stack.enter_async_context(listening(application, self.settings.port))
+            stack.callback(os.close, exclusive(self.settings.work_dir.resolve()))
             self._go_on()
+            stack.push_async_callback(self._end)
             await self.containerizer.end_leftovers(self._containers())
-            loops = [asyncio.create_task(self.scheduler.run()), asyncio.create_task(self.health.run())]
-            loops.append(asyncio.create_task(self.fault_points.lose_agents(self.remove_machine)))
-            try:
-                yield port
-            finally:
-                for loop in loops:
-                    loop.cancel()
-                await asyncio.gather(*loops, return_exceptions=True)
-                await self.deployments.close()
-                self.presence.close()
-                await self.scheduler.shut_down(self.settings.shutdown_grace_s)
-                await self.containerizer.end_leftovers(())  # of agents that never came back
-                await self.containerizer.close()
-                self.scheduler.events.close()
+            self._loops += [asyncio.create_task(self.scheduler.run()), asyncio.create_task(self.health.run())]
+            self._loops.append(asyncio.create_task(self.fault_points.lose_agents(self.remove_machine)))
+            yield port
+
+    async def _end(self) -> None:
+        """End every task, and what follows them."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, *self._ending, return_exceptions=True)
+        await self.deployments.close()
+        self.presence.close()
+        await self.scheduler.shut_down(self.settings.shutdown_grace_s)
+        try:
+            await self.containerizer.end_leftovers(())  # of agents that never came back
+        finally:
+            await self.containerizer.close()
+            self.scheduler.events.close()
 
     def _go_on(self) -> None:
         """Take up what an earlier server left."""
+        if self._why:
+            _log.info("%s", self._why)
         if self._store is None:
             return
         state = self.scheduler.state
@@ -241,15 +239,14 @@ class Marathon:
         ending.add_done_callback(self._ending.discard)
 
 
-def _containerizer(settings: Settings) -> Containerizer:
+def _containerizer(settings: Settings) -> tuple[Containerizer, str]:
+    """What tasks run in, and why where there was a choice."""
     if not settings.start_tasks:
-        return AcceptedTasks()
+        return AcceptedTasks(), ""
     recovery_timeout_s = settings.recovery_timeout_s if settings.state_dir is not None else 0.0
     processes = ProcessContainerizer(
         settings.images.resolve(), settings.shutdown_grace_s, recovery_timeout_s, settings.work_dir.resolve()
     )
-    containerizer, why = with_containers(
+    return with_containers(
         processes, settings.work_dir, settings.containerizer, recovery_timeout_s=recovery_timeout_s
     )
-    _log.info("%s", why)
-    return containerizer

@@ -27,6 +27,7 @@ class Presence:
         self._scheduler = scheduler
         self._state = scheduler.state
         self._timers: set[asyncio.TimerHandle] = set()
+        self._silences: dict[str, object] = {}
 
     def add_agent(self, agent: Agent) -> None:
         """An agent registers. One that is known, from before the server was started, finds its tasks again."""
@@ -90,9 +91,10 @@ class Presence:
             return
         _log.warning("agent %s is silent: %s", agent.machine.name, why)
         self._scheduler.silent[agent.id] = agent
+        silence = self._silences[agent.id] = object()
 
         def count_lost() -> None:
-            if self._scheduler.silent.get(agent.id) is agent:
+            if self._silences.get(agent.id) is silence:
                 self._lose_tasks(agent.id, f"Agent {agent.machine.name} is unreachable: {why}")
 
         self._later(after_s, count_lost)
@@ -103,6 +105,7 @@ class Presence:
         if self._scheduler.silent.pop(agent.id, None) is None:
             return
         _log.info("agent %s is back", agent.machine.name)
+        self._silences.pop(agent.id, None)
         self._scheduler.agents[agent.id] = agent
         for update in self._scheduler.held.pop(agent.id, []):
             self._scheduler.report(update)
@@ -178,7 +181,7 @@ class Presence:
         self._timers.add(handle)
 
     def close(self) -> None:
-        """Nothing happens later any more; agents that are silent by order are heard again, so that they can be ended."""
+        """Nothing happens later any more; agents that are silent by order are heard again: their tasks can be ended."""
         for handle in self._timers:
             handle.cancel()
         for agent in [agent for agent in self._scheduler.silent.values() if agent is not None]:

@@ -184,6 +184,7 @@ class Store:
     def _read(self, kind: str, form: Any) -> dict[str, Any]:
         adapter: TypeAdapter[Any] = TypeAdapter(form)
         found: dict[str, Any] = {}
+        key = ""
         try:
             rows = self._database.execute(
                 "SELECT key, document FROM rows WHERE kind = ? ORDER BY place", (kind,)
@@ -191,9 +192,13 @@ class Store:
             for key, document in rows:
                 found[key] = adapter.validate_json(document)
         except (sqlite3.Error, ValidationError) as error:
+            # Not in a validation error's own words: they quote what was kept.
+            why = (
+                str(error) if isinstance(error, sqlite3.Error) else f"{error.error_count()} fields do not fit"
+            )
             raise StoreError(
-                f"{self._folder / _FILE}: {kind} cannot be read: {error}; move it away to start anew"
-            ) from error
+                f"{self._folder / _FILE}: {kind} {key} cannot be read: {why}; move it away to start anew"
+            ) from None
         return found
 
     # Writing

@@ -28,13 +28,17 @@ _servers.set_forkserver_preload(
 )
 
 
-def _serve(arguments: list[str], folder: Path, dies: tuple[int, Moment] | None, answers_puts: bool) -> None:
+def _serve(
+    arguments: list[str], folder: Path, dies: tuple[int, Moment] | None, dies_at: str, answers_puts: bool
+) -> None:
     for number, name in ((1, "out"), (2, "log")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), number)
     from local.mesos.__main__ import cli  # noqa: PLC0415 - where it is served
 
     if dies is not None:
         _die_when_kept(*dies)
+    if dies_at:
+        _die_when_told(dies_at)
     if not answers_puts:
         _die_after_put()
     sys.argv = ["local.mesos"]
@@ -60,6 +64,27 @@ def _die_when_kept(number: int, moment: Moment) -> None:
             _end_here()
 
     Store.keep = dying
+
+
+def _die_when_told(state: str) -> None:
+    """As soon as a task's state of that name is kept, and before anything follows from it."""
+    from local.mesos.marathon.agents import Agents  # noqa: PLC0415
+    from local.mesos.marathon.deployments import Deployments  # noqa: PLC0415
+    from local.mesos.marathon.scheduler import Scheduler  # noqa: PLC0415
+    from local.mesos.marathon.store import Store  # noqa: PLC0415
+
+    follow, keep = Store.follow, Store.keep
+
+    def following(self: Store, scheduler: Scheduler, master: Agents, deployments: Deployments) -> None:
+        def dying(self: Store) -> None:
+            keep(self)
+            if any(task.state == state for _, task in scheduler.state.tasks()):
+                _end_here()
+
+        Store.keep = dying
+        follow(self, scheduler, master, deployments)
+
+    Store.follow = following
 
 
 def _die_after_put() -> None:
@@ -110,7 +135,11 @@ class Server:
 
 @asynccontextmanager
 async def durable(
-    folder: Path, *more: str, dies: tuple[int, Moment] | None = None, answers_puts: bool = True
+    folder: Path,
+    *more: str,
+    dies: tuple[int, Moment] | None = None,
+    dies_at: str = "",
+    answers_puts: bool = True,
 ) -> AsyncGenerator[Server]:
     """A server on the state in ``folder``; where the block leaves it alive, it is killed.
 
@@ -118,6 +147,7 @@ async def durable(
         folder: of everything.
         more: arguments.
         dies: after how many changes it is killed, and whether right before or after the last of them is kept.
+        dies_at: a task's state; it is killed as soon as that is kept, and before anything follows from it.
         answers_puts: False kills it between a PUT of an app and the answer.
     """
     arguments = [
@@ -126,7 +156,7 @@ async def durable(
         "--shutdown-grace", "1", *more,
     ]  # fmt: skip
     (folder / "out").unlink(missing_ok=True)
-    process = _servers.Process(target=_serve, args=(arguments, folder, dies, answers_puts))
+    process = _servers.Process(target=_serve, args=(arguments, folder, dies, dies_at, answers_puts))
     process.start()
     try:
         url = await _url(process, folder)

@@ -1,10 +1,13 @@
 """A server with ``--state`` that is killed at any point: the next one finds its tasks and finishes its deployments."""
 
+import asyncio
+import contextlib
 import random
 import signal
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -15,7 +18,7 @@ from tests.unit.local_mesos.support import until
 _ROUNDS = 8
 
 #: Says when it starts, once for each start, and with which task id.
-_CMD = 'echo "$MESOS_TASK_ID $RELEASE" >> "$STARTS"; exec sleep 600'
+_CMD = 'echo "$MESOS_TASK_ID" >> "$STARTS"; exec sleep 600'
 
 
 @pytest.fixture
@@ -33,16 +36,25 @@ async def _gone(folder: Path) -> None:
     await until(none, "every task to end")
 
 
+def _lasting(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tasks without the moments of their latest health checks."""
+    for task in tasks:
+        for health in task["healthCheckResults"]:
+            del health["lastSuccess"]
+    return tasks
+
+
 async def test_tasks_outlive_a_killed_server_and_the_next_one_has_them_as_they_were(folder: Path) -> None:
     async with durable(folder) as server:
-        await server.put("/a", cmd="exec sleep 600", instances=3)
+        check = {"protocol": "COMMAND", "command": {"value": "test -n $MESOS_TASK_ID"}, "intervalSeconds": 1}
+        await server.put("/a", cmd="exec sleep 600", instances=3, healthChecks=[check])
         await server.settled()
-        before, running = await server.tasks(), pids(folder)
+        before, running = _lasting(await server.tasks()), pids(folder)
         await server.end(signal.SIGKILL)
     assert len(running) == 3
     assert pids(folder) == running  # nobody ended them
     async with durable(folder) as server:
-        assert await server.tasks() == before
+        assert _lasting(await server.tasks()) == before
         assert await server.call("GET", "/v2/deployments") == []
         await server.put("/a", instances=1)  # they are ended like any other
         await server.settled()
@@ -106,6 +118,65 @@ async def test_a_change_that_was_kept_and_not_answered_is_carried_out(folder: Pa
         await server.end()
 
 
+@pytest.mark.parametrize(
+    ("state", "attempt"), [("TASK_STAGING", 2), ("TASK_STARTING", 2), ("TASK_RUNNING", 1)]
+)
+async def test_a_launch_that_is_cut_short_is_taken_up_or_made_again(
+    folder: Path, state: str, attempt: int
+) -> None:
+    starts = folder / "starts"
+    async with durable(folder, dies_at=state) as server:
+        with contextlib.suppress(aiohttp.ClientError):
+            await server.put("/a", cmd=_CMD, env={"STARTS": str(starts)}, backoffSeconds=0)
+        assert await server.ended() == -signal.SIGKILL
+    async with durable(folder) as server:
+        await server.settled()
+        (task,) = await server.tasks()
+        assert task["id"].endswith(f"._app.{attempt}")
+
+        async def said() -> bool:
+            return await asyncio.to_thread(starts.is_file)
+
+        await until(said, "the task's first word")
+        assert starts.read_text().split() == [task["id"]]
+        assert list(pids(folder)) == [task["id"]]
+
+
+async def test_a_kill_that_was_ordered_and_not_carried_out_is_carried_out_by_the_next_server(
+    folder: Path,
+) -> None:
+    async with durable(folder, dies_at="TASK_KILLING") as server:
+        await server.put("/a", cmd="exec sleep 600")
+        await server.settled()
+        (task,) = await server.tasks()
+        with pytest.raises(aiohttp.ClientError):
+            await server.call("POST", "/v2/tasks/delete", {"ids": [task["id"]]})
+        await server.ended()
+    assert list(pids(folder)) == [task["id"]]
+    second = task["id"].replace("._app.1", "._app.2")
+    async with durable(folder) as server:
+
+        async def replaced() -> bool:
+            found = [(each["id"], each["state"]) for each in await server.tasks()]
+            return found == [(second, "TASK_RUNNING")]
+
+        await until(replaced, "the task to be killed and launched again")
+        assert list(pids(folder)) == [second]
+
+
+async def test_tasks_of_a_state_that_was_moved_away_end_when_a_server_starts_in_their_work_folder(
+    folder: Path,
+) -> None:
+    async with durable(folder) as server:
+        await server.put("/a", cmd="exec sleep 600")
+        await server.settled()
+    assert len(pids(folder)) == 1
+    (folder / "state").rename(folder / "away")
+    async with durable(folder) as server:
+        await _gone(folder)
+        assert await server.tasks() == []
+
+
 async def test_a_task_that_is_being_killed_when_the_server_dies_ends_in_its_grace_and_its_app_goes(
     folder: Path,
 ) -> None:
@@ -158,7 +229,7 @@ async def test_killed_over_and_over_in_rolling_deployments_it_ends_with_what_was
         assert len(tasks) == definition["instances"] == definition["tasksRunning"]
         assert set(pids(folder)) == {each["id"] for each in tasks}  # none is forgotten
         await server.end()
-    counted = Counter(line.split()[0] for line in starts.read_text().splitlines())
+    counted = Counter(starts.read_text().splitlines())
     assert set(counted.values()) == {1}, "a task was started twice"
     assert pids(folder) == {}
 
