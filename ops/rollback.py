@@ -104,7 +104,8 @@ def _before(stack: str, done: Sequence[DeployEntry], apps: Iterable[Mapping[str,
 
 def _nothing(stack: str) -> NoReturn:
     raise MisuseError(
-        f"{stack} has no earlier release: nothing else was ever deployed whole; nothing was changed"
+        f"{stack} has no release before the one that runs; nothing was changed. `--to` names any other that was deployed "
+        f"(`trawler releases list --stack {stack}`)"
     )
 
 

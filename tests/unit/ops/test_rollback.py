@@ -61,7 +61,7 @@ def test_after_a_deploy_that_failed_it_goes_back_to_the_last_one_that_was_done()
 
 @pytest.mark.parametrize("store", [Store(), Store(A), Store(A, A)])
 def test_where_there_is_no_earlier_release_that_is_told(store: Store) -> None:
-    with pytest.raises(MisuseError, match="prod has no earlier release"):
+    with pytest.raises(MisuseError, match="prod has no release before"):
         chosen(store, A)
 
 
