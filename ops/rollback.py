@@ -104,8 +104,8 @@ def _before(stack: str, done: Sequence[DeployEntry], apps: Iterable[Mapping[str,
 
 def _nothing(stack: str) -> NoReturn:
     raise MisuseError(
-        f"{stack} has no release before the one that runs; nothing was changed. `--to` names any other that was deployed "
-        f"(`trawler releases list --stack {stack}`)"
+        f"{stack} has no release before the one that runs; nothing was changed. `--to` names any other that was "
+        f"deployed (`trawler releases list --stack {stack}`)"
     )
 
 

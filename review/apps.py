@@ -17,6 +17,13 @@ from review.values import UNKNOWN, Difference, differences
 
 APP_TYPE = "pulumi-python:dynamic/marathon:App"
 RELEASE_TYPE = "pulumi-python:dynamic/release:Release"
+RECORD_TYPE = "pulumi-python:dynamic/release:DeployRecord"
+_CODE = {
+    RELEASE_TYPE: frozenset({"digest", "key", "path", "files", "commit", "dirty"}),
+    RECORD_TYPE: frozenset({"digest", "commit", "dirty"}),
+}
+"""Type → inputs that a change of code alone changes."""
+
 
 _NO_RESTART = frozenset({"instances", "executorResources"})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -89,7 +96,7 @@ def _is_code(step: Step) -> bool:
         return False
     if step.type == APP_TYPE:
         return _change(step).fate is Fate.ROLLS and _manifest_only(step.changes)
-    return step.type == RELEASE_TYPE and {c.path for c in step.changes} <= {"digest", "key", "path"}
+    return {c.path for c in step.changes} <= _CODE.get(step.type, frozenset())
 
 
 def _manifest_only(changes: Sequence[Change]) -> bool:

@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CALL_TIMEOUT_S = 60.0
 GRACE_S = 5
+LOOK_S = 1.0
+"""Between two looks for a server that came back."""
 
 
 def watch(
@@ -44,18 +46,41 @@ def dismiss(watchdog: "subprocess.Popen[bytes]") -> None:
 
 
 def main(docker: str, label: str, timeout_s: str, lock: str) -> None:
+    server = _name(lock)
     if sys.stdin.readline():
         return
-    time.sleep(float(timeout_s))
-    if not lock:
-        _remove(docker, label)
+    deadline = time.monotonic() + float(timeout_s)
+    while True:
+        with _held(lock) as free:
+            if not free or _name(lock) != server:
+                return  # a server came back, and knows which of them to keep
+            if time.monotonic() >= deadline:
+                _remove(docker, label)
+                return
+        time.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
+
+
+def _name(lock: str) -> bytes:
+    """What the last server that held the lock wrote there; empty where there is no lock."""
+    try:
+        return Path(lock).read_bytes() if lock else b""
+    except OSError:
+        return b""
+
+
+@contextmanager
+def _held(lock: str) -> Generator[bool]:
+    """Whether no server holds the lock; none comes meanwhile. Always so where there is no lock."""
+    if not lock or not Path(lock).exists():
+        yield True
         return
-    with Path(lock).open("a") as file:
+    with Path(lock).open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return  # a server came back, and knows which of them to keep
-        _remove(docker, label)
+            yield False
+        else:
+            yield True
 
 
 def _remove(docker: str, label: str) -> None:

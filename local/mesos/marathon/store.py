@@ -12,10 +12,12 @@ import fcntl
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -30,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 FORMAT = 1
 _FILE = "marathon.sqlite3"
+_LOCK_WAIT_S = 0.5
+"""A watchdog that looks whether a server came back holds the lock for a moment."""
 
 
 class StoreError(Exception):
@@ -84,14 +88,21 @@ def exclusive(folder: Path) -> int:
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise StoreError(f"{folder}: {error.strerror}; choose another folder") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise StoreError(
-            f"{folder}: another server works there; end that one, or choose another folder"
-        ) from None
-    return lock
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            os.close(lock)
+            raise StoreError(
+                f"{folder}: another server works there; end that one, or choose another folder"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{uuid4()}\n".encode())  # whoever reads it later sees that another server was here
+        return lock
 
 
 class Store:
