@@ -3,9 +3,10 @@
 Real containers, a real registry and the real program on a local stack: four apps with two tasks each. One line of a
 worker changes, and both roads carry it, by turns, in one run:
 
-- **straight**: the road alone, by the client of the program, from the change to the first new task that starts and to
-  every task that runs the new code. Source: pack, put, one request an app. Image: build a last layer of the same files
-  upon the dependencies, push it, one request an app, the agent pulls it. The roll is the same.
+- **straight**: the road alone, by the client of the program, from the change to the start of the roll (Marathon is
+  told, and agents find what they need), to the first new task that starts, and to every task that runs the new code.
+  Source: pack, put, one request an app. Image: build a last layer of the same files upon the dependencies, push it, one
+  request an app, the agent pulls it. The roll is the same.
 - **command**: `trawler deploy` around each, with the engine's preview and update: what a person waits for.
 
 Then a changed dependency by both roads, a rollback, and a deploy that changes nothing. Medians of several turns are
@@ -81,11 +82,10 @@ class Site:
         """`trawler deploy` or another verb of its kind, with the moments at which tasks start."""
         began = time.monotonic()
         said = self.ops(*(arguments or ("deploy",)))
+        steps: dict[str, float] = {**said["seconds"], "command": time.monotonic() - began}
         first = self.events.nth("TASK_STARTING", began, 1, 1)
         last = self.events.nth("TASK_RUNNING", began, TASKS, 1)
-        return Walk(
-            first - began, last - began, {**said["seconds"], "command": time.monotonic() - began}, 0, 0
-        )
+        return Walk(steps.get("first_put", 0), first - began, last - began, steps, 0, 0)
 
 
 def run(line: Sequence[str], site: Site) -> str:
@@ -242,6 +242,7 @@ class Turns:
             "source_deploy_s": source["start_s"],
             "image_deploy_s": image["start_s"],
             "ratio": round(image["start_s"] / source["start_s"], 2),
+            "ratio_to_roll": round(image["ready_s"] / source["ready_s"], 2),
             "source_done_s": source["done_s"],
             "image_done_s": image["done_s"],
             "rollback_s": round(statistics.median(back), 2),
@@ -288,7 +289,7 @@ class Turns:
         self._with_image(tag)
         walk = self.site.deploy()
         walk.steps["build and push"] = made
-        return Walk(walk.start_s + made, walk.done_s + made, walk.steps, 0, 0)
+        return Walk(walk.ready_s + made, walk.start_s + made, walk.done_s + made, walk.steps, 0, 0)
 
     def _with_image(self, tag: str) -> None:
         for path in sorted((self.site.tree / "marathon_apps").glob("*.json")):
@@ -354,6 +355,7 @@ def median(walks: list[Walk]) -> dict[str, Any]:
         for name in walks[0].steps
     }
     return {
+        "ready_s": round(statistics.median(walk.ready_s for walk in walks), 3),
         "start_s": round(statistics.median(walk.start_s for walk in walks), 3),
         "done_s": round(statistics.median(walk.done_s for walk in walks), 3),
         "steps": steps,

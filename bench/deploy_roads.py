@@ -34,6 +34,9 @@ Json = dict[str, Any]
 class Walk:
     """One deploy, measured."""
 
+    ready_s: float
+    """From the change to the moment Marathon is told: the roll begins, and agents find what they need."""
+
     start_s: float
     """From the change to the moment the first new task starts."""
 
@@ -175,7 +178,7 @@ class Roads:
         self.settle()
         watch.steps["fetch or pull"] = first - put
         watch.steps["roll"] = last - first
-        return Walk(watch.since(first), watch.since(last), watch.steps, uploaded, fetched)
+        return Walk(watch.since(put), watch.since(first), watch.since(last), watch.steps, uploaded, fetched)
 
     def context_of(self, folder: Path) -> None:
         """What the image's last layer is made of: the files of the release, and nothing else."""
