@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +15,7 @@ from ops import tunnel as tunnels
 from ops.engine import Engine
 from ops.errors import OpsError
 from ops.fleet_requests import FleetRequests
+from ops.options import INTERRUPTED, AsJson, ConfigFile, Stack, Yes
 from ops.smoke import findings as smoke_findings
 from ops.smoke import run as smoking
 from ops.smoke.site import Site
@@ -23,14 +23,8 @@ from ops.stack_file import StackFile
 from ops.talk import Talk
 from ops.waiting import Pace
 
-INTERRUPTED = 130
-
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-Stack = Annotated[str, typer.Option(help="The stack, as Pulumi names it.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
-ConfigFile = Annotated[Path | None, typer.Option(help="Another file than Pulumi.<stack>.yaml.")]
 Poll = Annotated[float, typer.Option(min=0.01, help="Seconds between two looks.", hidden=True)]
 
 

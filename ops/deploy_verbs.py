@@ -5,23 +5,15 @@ from __future__ import annotations
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ops.engine import Engine
+from ops.options import INTERRUPTED, AsJson, ConfigFile, Stack
 from ops.pin import pin_of, write
 from ops.stack_file import StackFile
 from ops.talk import Talk
-
-INTERRUPTED = 130
-
-Stack = Annotated[str, typer.Option(help="The stack, as Pulumi names it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
-ConfigFile = Annotated[
-    Path | None, typer.Option(help="Another file than Pulumi.<stack>.yaml.", envvar="TRAWLER_STACK_FILE")
-]
 
 
 def deploy(

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ops.options import INTERRUPTED, AsJson, ConfigFile, Stack
 from ops.stack_file import StackFile
 from ops.talk import Talk
 
-INTERRUPTED = 130
-
 
 def image(
-    stack: Annotated[str, typer.Option(help="The stack, as Pulumi names it.")],
+    stack: Stack,
     base_image: Annotated[
         str | None, typer.Option(help="Build upon this one instead, for this machine alone.")
     ] = None,
     no_push: Annotated[bool, typer.Option("--no-push", help="For this machine alone.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")] = False,
-    config_file: Annotated[
-        Path | None, typer.Option(help="Another file than Pulumi.<stack>.yaml.", envvar="TRAWLER_STACK_FILE")
-    ] = None,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
 ) -> None:
     """Build and push the workers' image, unless its registry has it."""
     # Here, since what it needs takes a while to load that no other verb should wait for.

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ops.engine import Engine
 from ops.errors import OpsError, aws_told_plainly
+from ops.options import AsJson, ConfigFile, Stack, Yes
 from ops.pin import pin_of
 from ops.stack_file import ROOT, StackFile
 from ops.talk import Talk
 
 KEEP = 10
-
-Stack = Annotated[str, typer.Option(help="The stack, as Pulumi names it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
-ConfigFile = Annotated[
-    Path | None, typer.Option(help="Another file than Pulumi.<stack>.yaml.", envvar="TRAWLER_STACK_FILE")
-]
 
 releases = typer.Typer(add_completion=False, no_args_is_help=True, help="What is stored of releases.")
 
@@ -53,7 +47,7 @@ def prune(
     keep: Annotated[
         int, typer.Option(min=1, help="So many of the newest stay, and of each stack's history.")
     ] = KEEP,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:

@@ -87,7 +87,7 @@ async def test_nothing_but_this_agents_sandboxes_can_be_read(tmp_path: Path, unu
     secret.write_text("hunter2")
     async with an_agent(tmp_path, unused_tcp_port) as agent:
         await agent.cluster.deploy(
-            "/a", cmd=f"ln -s {secret} out; ln -s / root; mkfifo pipe; echo up; exec sleep 60"
+            "/a", cmd=f"ln -s {secret} out; ln -s / top; mkfifo pipe; echo up; exec sleep 60"
         )
         (task,) = await agent.cluster.running("/a", 1)
         await agent.cluster.output(task["id"], "up")
@@ -98,7 +98,7 @@ async def test_nothing_but_this_agents_sandboxes_can_be_read(tmp_path: Path, unu
         (other / "stdout").write_text("hunter2")
         for path in (
             str(secret), f"{directory}/out", f"{directory}/../../../../../../../../../secret", f"{directory}/none",
-            f"{directory}/root/etc/passwd", str(other / "stdout"), "/", "/etc/passwd", f"{directory}/..",
+            f"{directory}/top/etc/passwd", str(other / "stdout"), "/", "/etc/passwd", f"{directory}/..",
         ):  # fmt: skip
             for kind in ("read", "browse"):
                 assert await agent.get(f"/files/{kind}", path=path, offset=0) == (404, ""), path

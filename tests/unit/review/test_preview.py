@@ -115,7 +115,7 @@ def test_nothing_of_the_machine_stays_in_the_document_and_the_rest_is_as_it_was(
 
 
 def test_the_longer_of_two_folders_is_replaced_first() -> None:
-    assert without_paths("/home/me/work/a /home/me", {"/home/me": "~", "/home/me/work": "."}) == "./a ~"
+    assert without_paths("/srv/me/tree/a /srv/me", {"/srv/me": "~", "/srv/me/tree": "."}) == "./a ~"
 
 
 def test_terminal_sequences_go_whatever_they_are() -> None:

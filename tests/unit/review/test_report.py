@@ -195,7 +195,7 @@ def test_a_value_that_is_too_long_is_shortened_and_says_so() -> None:
 
 def test_the_fixtures_hold_no_machine(tmp_path: Path) -> None:
     for path in FIXTURES.iterdir():
-        found = re.search(r"(/root|/home/|/work/|/tmp/|/Users/)", path.read_text())
+        found = re.search(r"/(?:root|(?:home|work|tmp|Users)/)", path.read_text())
         assert found is None, (path.name, found)
 
 
